@@ -1,0 +1,4 @@
+/** @file The table of sub-commands. A command is one file that is loaded only when it is called. */
+import type { SubCommandsDef } from "citty";
+
+export const commands: SubCommandsDef = {};
