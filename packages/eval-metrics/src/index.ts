@@ -1,0 +1,35 @@
+export { krippendorffAlpha, type KrippendorffOptions, type MeasurementLevel } from "./agreement.ts";
+export {
+  accuracy,
+  balancedAccuracy,
+  classificationReport,
+  cohenKappa,
+  invalidRate,
+  macroAverage,
+  macroF1,
+  matthews,
+  microAverage,
+  microF1,
+  perClass,
+  unweightedAverageRecall,
+  weightedAverage,
+  weightedF1,
+  type ClassificationReport,
+  type ClassReport,
+  type KappaWeights,
+  type PrecisionRecallF1,
+  type ZeroDivisionOptions,
+} from "./classification.ts";
+export {
+  addMatrices,
+  confusionMatrix,
+  labelsOf,
+  margins,
+  normalizedCounts,
+  type Answer,
+  type ConfusionMatrix,
+  type ConfusionOptions,
+  type Margins,
+  type Normalization,
+} from "./confusion.ts";
+export { MetricsError, METRICS_ERROR_CODES, type MetricsErrorCode } from "./errors.ts";
