@@ -1,0 +1,14 @@
+export { openCheckpoint, type OpenCheckpointOptions, type WeightFormat } from "./checkpoint.ts";
+export {
+  DTYPES,
+  elementCount,
+  FROM_SAFETENSORS,
+  type DType,
+  type SafetensorsDType,
+  type TypedArrayOf,
+} from "./dtype.ts";
+export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./float16.ts";
+export { readTensor } from "./read.ts";
+export { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors-header.ts";
+export { loadSafetensors, writeSafetensors, type StoredTensor } from "./safetensors-write.ts";
+export type { Checkpoint, TensorSource } from "./source.ts";
