@@ -1,2 +1,34 @@
 export { encodeWav, WAV_ENCODINGS, type WavEncoding } from "./audio/encode-wav.ts";
 export { assertSound, durationOf, frameCount, type Sound } from "./audio/sound.ts";
+export { trackF0, f0Frames, type F0Options, type F0Track } from "./features/f0.ts";
+export { column, frameAt, type FeatureFrames } from "./features/feature-frames.ts";
+export { realFft, type RealFft } from "./features/fft.ts";
+export { kaldiFbank, type KaldiFbankOptions } from "./features/kaldi.ts";
+export {
+  librosaMel,
+  librosaMfcc,
+  powerToDb,
+  type LibrosaMelOptions,
+  type LibrosaMfccOptions,
+} from "./features/librosa.ts";
+export { logMel, type LogMelOptions } from "./features/log-mel.ts";
+export {
+  hzToMel,
+  melFilterbank,
+  melToHz,
+  type Filterbank,
+  type FilterbankSettings,
+  type MelScale,
+} from "./features/mel.ts";
+export { wav2vec2Batch, wav2vec2Normalise, type PaddedBatch } from "./features/normalise.ts";
+export {
+  columnStatistics,
+  delta,
+  normaliseColumns,
+  prosodyFrames,
+  rmsLevel,
+  type ColumnStatistics,
+  type ProsodyFramesOptions,
+} from "./features/prosody-frames.ts";
+export type { Samples } from "./features/spectra.ts";
+export { WINDOWS, windowFunction, type WindowName, type WindowOptions } from "./features/window.ts";

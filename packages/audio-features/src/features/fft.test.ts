@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { realFft } from "./fft.ts";
+
+const noise = (n: number, seed: number): Float64Array => {
+  let state = seed;
+  return Float64Array.from({ length: n }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+};
+
+// The definition, summed directly. Rounding grows with sqrt(n) at most, so 1e-10 is generous for n <= 2048 and |x| <= 1.
+test.each([1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 49, 97, 110, 256, 400, 882, 960, 1024, 2048])(
+  "size %i is the sum",
+  (size) => {
+    for (const lanes of [1, 2, 4, 5]) {
+      const fft = realFft(size, lanes);
+      const signals = Array.from({ length: lanes }, (_, l) => noise(size, size * 31 + l));
+      for (let n = 0; n < size; n++) for (let l = 0; l < lanes; l++) fft.input[n * lanes + l] = signals[l]![n]!;
+      fft.run();
+      expect(fft.bins).toBe(Math.floor(size / 2) + 1);
+      let worst = 0;
+      for (let k = 0; k < fft.bins; k += size > 500 ? 37 : 1)
+        for (let l = 0; l < lanes; l++) {
+          let re = 0;
+          let im = 0;
+          for (let n = 0; n < size; n++) {
+            const angle = (-2 * Math.PI * ((k * n) % size)) / size;
+            re += signals[l]![n]! * Math.cos(angle);
+            im += signals[l]![n]! * Math.sin(angle);
+          }
+          worst = Math.max(worst, Math.abs(re - fft.re[k * lanes + l]!), Math.abs(im - fft.im[k * lanes + l]!));
+        }
+      expect(worst).toBeLessThan(1e-10);
+    }
+  },
+);
+
+test("a plan runs again on new input", () => {
+  const fft = realFft(8);
+  for (const value of [1, -3]) {
+    fft.input.fill(value);
+    fft.run();
+    expect([...fft.re]).toEqual([8 * value, 0, 0, 0, 0]);
+  }
+});
+
+test("impossible sizes are refused", () => {
+  expect(() => realFft(0)).toThrow("FFT size 0");
+  expect(() => realFft(8, 1.5)).toThrow("FFT lanes 1.5");
+});
