@@ -37,12 +37,12 @@ interface Stage {
 
 function factors(n: number): number[] {
   const out: number[] = [];
+  const candidates = [4, 2, 3, 5];
   let rest = n;
-  const divideBy = (p: number): void => {
+  for (let i = 0; rest > 1; i++) {
+    const p = candidates[i] ?? 2 * i - 1;
     for (; rest % p === 0; rest /= p) out.push(p);
-  };
-  [4, 2, 3, 5].forEach(divideBy);
-  for (let p = 7; rest > 1; p += 2) divideBy(p);
+  }
   return out;
 }
 
