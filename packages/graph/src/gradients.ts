@@ -1,0 +1,56 @@
+/** @file Reverse-mode differentiation: walks the graph backwards from a scalar and builds the gradients as more graph. */
+import { type GradientRule, gradientRules } from "./gradient-rules.ts";
+import type { OpName } from "./op-table.ts";
+import { add, expand, scalar } from "./ops.ts";
+import { type Tensor, describeType } from "./tensor.ts";
+import { topologicalOrder } from "./walk.ts";
+
+/** Options of {@link gradients}. */
+export interface GradientOptions {
+  /** Zeros instead of an error for a tensor that the loss does not depend on. */
+  readonly allowUnused?: boolean;
+}
+
+/**
+ * The gradients of a scalar `loss` in each tensor of `wrt`, in that order, as graph. Nothing is built for what needs none:
+ * frozen weights, and everything below the lowest tensor of `wrt`.
+ *
+ * Throws RangeError when the loss is no scalar, or (without `allowUnused`) does not depend on one of `wrt`.
+ *
+ * @example
+ * const x = input("x", [3]);
+ * const [dx] = gradients(sum(mul(x, x)), [x]); // 2 * x
+ */
+export function gradients(
+  loss: Tensor,
+  wrt: readonly Tensor[],
+  { allowUnused = false }: GradientOptions = {},
+): Tensor[] {
+  if (loss.shape.length !== 0) throw new RangeError(`gradients: the loss must be a scalar, not ${describeType(loss)}`);
+  const order = topologicalOrder([loss]);
+  const wanted = new Set(wrt);
+  const active = new Set<Tensor>();
+  for (const t of order) if (wanted.has(t) || t.inputs.some((i) => active.has(i))) active.add(t);
+
+  const adjoint = new Map<Tensor, Tensor>([[loss, scalar(1, loss.dtype)]]);
+  for (const t of order.toReversed()) {
+    const dy = adjoint.get(t);
+    if (!dy || !active.has(t) || !t.inputs.some((i) => active.has(i))) continue;
+    const needs = t.inputs.map((i) => active.has(i));
+    const parts = (gradientRules[t.op] as GradientRule<OpName>)(t, dy, needs);
+    t.inputs.forEach((i, at) => {
+      const part = parts[at];
+      if (!needs[at] || !part) return;
+      const before = adjoint.get(i);
+      adjoint.set(i, before ? add(before, part) : part);
+    });
+    if (!wanted.has(t)) adjoint.delete(t);
+  }
+  return wrt.map((t) => {
+    const d = adjoint.get(t);
+    if (d) return d;
+    if (allowUnused) return expand(scalar(0, t.dtype), t.shape);
+    const name = "name" in t.attrs ? ` '${String(t.attrs.name)}'` : "";
+    throw new RangeError(`gradients: the loss does not depend on ${t.op}${name} ${describeType(t)}`);
+  });
+}

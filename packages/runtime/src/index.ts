@@ -1,0 +1,4 @@
+export { evaluate } from "./evaluate.ts";
+export { elements, f32, hostTensor, HOST_ARRAYS, i64, zeros, type HostArrays, type HostTensor } from "./host-tensor.ts";
+export { lower, type LoweredModel, type Port, type WeightSource } from "./lower.ts";
+export { compile, DEVICES, type CompileOptions, type Device, type Program, type RunOptions } from "./program.ts";

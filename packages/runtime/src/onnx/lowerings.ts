@@ -1,0 +1,229 @@
+/** @file How each op becomes ONNX nodes on the CPU. The table is typed by the op union: an op without a lowering does not compile. */
+import { type DType, type Dim, type OpName, type Tensor, dimAdd } from "@emosllm/graph";
+import type { Builder } from "./builder.ts";
+import { ONNX_DTYPES } from "./model.ts";
+
+/** Leaves are handled by the compiler itself. */
+export type LoweredOp = Exclude<OpName, "input" | "weight" | "constant">;
+/** Adds nodes for `t`, whose inputs are the values `x`, and returns the value of the result. */
+export type Lowering<K extends OpName> = (b: Builder, t: Tensor<K>, x: readonly string[]) => string;
+
+const first = (names: readonly string[]): string => names[0] as string;
+const plain =
+  (opType: string): Lowering<LoweredOp> =>
+  (b, _, x) =>
+    first(b.node(opType, x));
+
+const reduce =
+  (opType: string): Lowering<"sum" | "mean" | "max"> =>
+  (b, t, x) =>
+    first(b.node(opType, [first(x), b.ints(t.attrs.axes)], { keepdims: Number(t.attrs.keepDims) }));
+
+const rank = (t: Tensor): number => t.shape.length;
+const source = (t: Tensor<OpName>, i = 0): Tensor => t.inputs[i] as Tensor;
+
+const conv = (opType: string, t: Tensor<"conv1d" | "convTranspose1d">): Record<string, number | number[]> => {
+  const { stride, padding, dilation, groups } = t.attrs;
+  return {
+    strides: [stride],
+    pads: opType === "full" ? [0, 0] : [padding, padding],
+    dilations: [dilation],
+    group: groups,
+  };
+};
+
+/** Brings indices `[i...]` to the updates' shape, flattens the index axes into one, and adds serially: ScatterND races when it adds. */
+const scatterAdd: Lowering<"scatterAdd"> = (b, t, x) => {
+  const { axis, size } = t.attrs;
+  const updates = source(t, 0);
+  const indices = source(t, 1);
+  const lead = updates.shape.slice(0, axis);
+  const trail = updates.shape.slice(axis + rank(indices));
+  const count: Dim = indices.shape.length === 1 ? (indices.shape[0] as Dim) : -1;
+  const flat =
+    rank(indices) === 1
+      ? (x[0] as string)
+      : first(b.node("Reshape", [x[0] as string, b.shape([...lead, -1, ...trail])]));
+  const column = first(b.node("Reshape", [x[1] as string, b.ints([...lead.map(() => 1), -1, ...trail.map(() => 1)])]));
+  const wide =
+    count === -1
+      ? first(b.node("Expand", [column, first(b.node("Shape", [flat]))]))
+      : first(b.node("Expand", [column, b.shape(updates.shape)]));
+  return first(
+    b.node("ScatterElements", [zeros(b, [...lead, size, ...trail], t.dtype), wide, flat], { axis, reduction: "add" }),
+  );
+};
+
+function zeros(b: Builder, shape: readonly Dim[], dtype: DType): string {
+  const zero =
+    dtype === "f16" ? first(b.node("Cast", [b.scalar(0, "f32")], { to: ONNX_DTYPES.f16 })) : b.scalar(0, dtype);
+  return first(b.node("Expand", [zero, b.shape(shape)]));
+}
+
+/** loss and log probabilities of one SoftmaxCrossEntropyLoss node, shared by value and gradient. */
+const crossEntropy = (b: Builder, x: readonly string[], ignoreIndex: number): string[] =>
+  b.shared(`crossEntropy ${x[0]} ${x[1]} ${ignoreIndex}`, () =>
+    b.node(
+      "SoftmaxCrossEntropyLoss",
+      [x[0] as string, x[1] as string],
+      { reduction: "none", ignore_index: ignoreIndex },
+      2,
+    ),
+  );
+
+const layerNorm = (b: Builder, x: readonly string[], epsilon: number): string[] =>
+  b.shared(`layerNorm ${x.join(" ")} ${epsilon}`, () =>
+    b.node("LayerNormalization", x, { axis: -1, epsilon: { float: epsilon } }, 3),
+  );
+const rmsNorm = (b: Builder, x: readonly string[], epsilon: number): string[] =>
+  b.shared(`rmsNorm ${x.join(" ")} ${epsilon}`, () =>
+    b.node("SimplifiedLayerNormalization", x, { axis: -1, epsilon: { float: epsilon }, stash_type: 1 }, 2),
+  );
+
+/** See {@link Lowering}. */
+export const lowerings: { readonly [K in LoweredOp]: Lowering<K> } = {
+  range: (b, t) => first(b.node("Range", [b.scalar(0, "i64"), scalarDim(b, t.attrs.size), b.scalar(1, "i64")])),
+  size: (b, t) => scalarDim(b, t.attrs.dim),
+
+  neg: plain("Neg"),
+  abs: plain("Abs"),
+  exp: plain("Exp"),
+  log: plain("Log"),
+  sqrt: plain("Sqrt"),
+  reciprocal: plain("Reciprocal"),
+  tanh: plain("Tanh"),
+  sigmoid: plain("Sigmoid"),
+  erf: plain("Erf"),
+  sin: plain("Sin"),
+  cos: plain("Cos"),
+  floor: plain("Floor"),
+  sign: plain("Sign"),
+  relu: plain("Relu"),
+  silu: (b, _, x) => first(b.contrib("QuickGelu", x, { alpha: { float: 1 } })),
+  gelu: (b, t, x) => first(b.contrib(t.attrs.approximate === "tanh" ? "FastGelu" : "Gelu", x)),
+  not: plain("Not"),
+  cast: (b, t, x) => first(b.node("Cast", x, { to: ONNX_DTYPES[t.attrs.to] })),
+
+  add: plain("Add"),
+  sub: plain("Sub"),
+  mul: plain("Mul"),
+  div: plain("Div"),
+  pow: plain("Pow"),
+  maximum: plain("Max"),
+  minimum: plain("Min"),
+  equal: plain("Equal"),
+  less: plain("Less"),
+  lessEqual: plain("LessOrEqual"),
+  greater: plain("Greater"),
+  greaterEqual: plain("GreaterOrEqual"),
+  and: plain("And"),
+  or: plain("Or"),
+  where: plain("Where"),
+
+  reshape: (b, t, x) => first(b.node("Reshape", [first(x), b.shape(openDim(t.attrs.shape))])),
+  transpose: (b, t, x) => first(b.node("Transpose", x, { perm: t.attrs.perm })),
+  expand: (b, t, x) => first(b.node("Expand", [first(x), b.shape(t.attrs.shape)])),
+  slice: (b, t, x) => {
+    const { axis, start, end, step } = t.attrs;
+    return first(b.node("Slice", [first(x), b.dim(start), b.dim(end), b.ints([axis]), b.ints([step])]));
+  },
+  concat: (b, t, x) => first(b.node("Concat", x, { axis: t.attrs.axis })),
+  pad: (b, t, x) => {
+    const { axis, before, after, value } = t.attrs;
+    const fill =
+      t.dtype === "f16"
+        ? first(b.node("Cast", [b.scalar(value, "f32")], { to: ONNX_DTYPES.f16 }))
+        : b.scalar(value, t.dtype);
+    return first(b.node("Pad", [first(x), b.shape([before, after]), fill, b.ints([axis])]));
+  },
+  gather: (b, t, x) => first(b.node("Gather", x, { axis: t.attrs.axis })),
+  scatterAdd,
+  gatherElements: (b, t, x) => first(b.node("GatherElements", x, { axis: t.attrs.axis })),
+  scatterElementsAdd: (b, t, x) =>
+    first(
+      b.node("ScatterElements", [zeros(b, t.shape, t.dtype), x[1] as string, x[0] as string], {
+        axis: t.attrs.axis,
+        reduction: "add",
+      }),
+    ),
+
+  sum: reduce("ReduceSum"),
+  mean: reduce("ReduceMean"),
+  max: reduce("ReduceMax"),
+  argMax: (b, t, x) => first(b.node("ArgMax", x, { axis: t.attrs.axis, keepdims: Number(t.attrs.keepDims) })),
+  cumSum: (b, t, x) =>
+    first(b.node("CumSum", [first(x), b.scalar(t.attrs.axis, "i64")], { reverse: Number(t.attrs.reverse) })),
+
+  matmul: (b, t, x) => {
+    const { transA, transB, alpha } = t.attrs;
+    if (!transA && !transB && alpha === 1) return first(b.node("MatMul", x));
+    return first(
+      b.contrib("FusedMatMul", x, { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } }),
+    );
+  },
+  conv1d: (b, t, x) => first(b.node("Conv", x, conv("padded", t))),
+  convTranspose1d: (b, t, x) => {
+    const { outputPadding, padding, stride } = t.attrs;
+    if (typeof outputPadding === "number" && outputPadding < stride)
+      return first(b.node("ConvTranspose", x, { ...conv("padded", t), output_padding: [outputPadding] }));
+    // The length is only known at run time: compute the uncropped result, extend it with zeros, cut out the wanted part.
+    const full = first(b.node("ConvTranspose", x, conv("full", t)));
+    const longer = first(
+      b.node("Pad", [full, b.shape([0, dimAdd(outputPadding, padding)]), b.scalar(0, "f32"), b.ints([2])]),
+    );
+    const length = t.shape[2] as Dim;
+    return first(b.node("Slice", [longer, b.ints([padding]), b.dim(dimAdd(length, padding)), b.ints([2])]));
+  },
+
+  softmax: (b, t, x) => first(b.node("Softmax", x, { axis: t.attrs.axis })),
+  softmaxGrad: (b, t, [dy, y]) => {
+    const product = first(b.node("Mul", [dy as string, y as string]));
+    const total = first(b.node("ReduceSum", [product, b.ints([t.attrs.axis])], { keepdims: 1 }));
+    return first(b.node("Sub", [product, first(b.node("Mul", [y as string, total]))]));
+  },
+  logSoftmax: (b, t, x) => first(b.node("LogSoftmax", x, { axis: t.attrs.axis })),
+  softmaxCrossEntropy: (b, t, x) => first(crossEntropy(b, x, t.attrs.ignoreIndex)),
+  softmaxCrossEntropyGrad: (b, t, x) => {
+    const probabilities = first(b.node("Exp", [crossEntropy(b, x, t.attrs.ignoreIndex)[1] as string]));
+    const ignored = first(b.node("Equal", [x[1] as string, b.scalar(t.attrs.ignoreIndex, "i64")]));
+    const column = (value: string): string => first(b.node("Unsqueeze", [value, b.ints([1])]));
+    const target = column(first(b.node("Where", [ignored, b.scalar(0, "i64"), x[1] as string])));
+    const minusOne = first(b.node("Expand", [b.scalar(-1, "f32"), first(b.node("Shape", [target]))]));
+    const difference = first(
+      b.node("ScatterElements", [probabilities, target, minusOne], { axis: 1, reduction: "add" }),
+    );
+    const factor = column(first(b.node("Where", [ignored, b.scalar(0, "f32"), x[2] as string])));
+    return first(b.node("Mul", [difference, factor]));
+  },
+  layerNorm: (b, t, x) => first(layerNorm(b, x, t.attrs.epsilon)),
+  layerNormStatistic: (b, t, x) => layerNorm(b, x, t.attrs.epsilon)[t.attrs.which === "mean" ? 1 : 2] as string,
+  rmsNorm: (b, t, x) => first(rmsNorm(b, x, t.attrs.epsilon)),
+  rmsNormInvRms: (b, t, x) => rmsNorm(b, x, t.attrs.epsilon)[1] as string,
+  rotary: (b, t, [x, cosine, sine]) => {
+    const tokens = source(t).shape[0] as Dim;
+    const row = first(b.node("Unsqueeze", [x as string, b.ints([0])]));
+    const positions = first(
+      b.shared(`positions ${tokens}`, () =>
+        b.node("Unsqueeze", [
+          first(b.node("Range", [b.scalar(0, "i64"), scalarDim(b, tokens), b.scalar(1, "i64")])),
+          b.ints([0]),
+        ]),
+      ),
+    );
+    const angle = t.attrs.inverse
+      ? first(b.shared(`neg ${sine}`, () => b.node("Neg", [sine as string])))
+      : (sine as string);
+    const turned = first(b.contrib("RotaryEmbedding", [row, positions, cosine as string, angle]));
+    return first(b.node("Squeeze", [turned, b.ints([0])]));
+  },
+};
+
+const scalarDim = (b: Builder, d: Dim): string =>
+  typeof d === "number" ? b.scalar(d, "i64") : first(b.shared(`scalar ${d}`, () => b.node("Squeeze", [b.dim(d)])));
+
+/** ONNX infers one dimension (-1): leaving out a named one saves computing it. */
+function openDim(shape: readonly Dim[]): readonly Dim[] {
+  const named = shape.flatMap((d, i) => (typeof d === "string" ? [i] : []));
+  const i = named[0];
+  return named.length === 1 && i !== undefined && !shape.includes(0) ? shape.map((d, j) => (j === i ? -1 : d)) : shape;
+}
