@@ -7,6 +7,8 @@ export const emotionSchemeSchema = z.object({
   labels: z.array(z.string().min(1)).min(1),
   /** raw code -> label name */
   mapping: z.record(z.string(), z.string()),
+  /** The attribute of the utterance that holds the raw code, when it is not its `label` (MELD's sentiment). */
+  attribute: z.string().min(1).optional(),
 });
 /** See {@link emotionSchemeSchema}. */
 export type EmotionScheme = z.infer<typeof emotionSchemeSchema>;

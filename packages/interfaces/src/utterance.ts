@@ -1,7 +1,7 @@
 /** @file One spoken turn and where its sound lies: what every corpus loader gives and everything else takes. */
 import { z } from "zod";
 
-/** Which channel of a multichannel file is speech: one by index, the mean of all, or the centre of a 5.1 file. */
+/** Which channel of a multichannel file is speech: one by index, the mean of all, or the centre of a 5.1 file (`centre` of a file without one is the mean). */
 export const channelChoiceSchema = z.union([z.number().int().min(0), z.literal("downmix"), z.literal("centre")]);
 /** See {@link channelChoiceSchema}. */
 export type ChannelChoice = z.infer<typeof channelChoiceSchema>;
@@ -10,9 +10,15 @@ export type ChannelChoice = z.infer<typeof channelChoiceSchema>;
 export const audioClipSchema = z.object({
   /** A file on disk. */
   path: z.string().min(1),
-  /** Bytes inside a container (a tar member, a Parquet cell): offset and length in `path`. */
+  /** Bytes inside a container that stores them as they are (a tar member): offset and length in `path`. */
   byteOffset: z.number().int().min(0).optional(),
   byteLength: z.number().int().min(0).optional(),
+  /** What `path` is when it is not a sound file itself; `readClipBytes` of `@emosllm/datasets` reads all of them. */
+  container: z.enum(["tar", "tar.gz", "parquet"]).optional(),
+  /** Where in the container: a member's path, or `column[row]`. */
+  member: z.string().min(1).optional(),
+  /** Seconds, as the corpus says; not measured. */
+  duration: z.number().min(0).optional(),
   start: z.number().min(0).optional(),
   end: z.number().min(0).optional(),
   channel: channelChoiceSchema.optional(),
@@ -51,6 +57,8 @@ export const utteranceSchema = z.object({
   language: z.string().optional(),
   /** The corpus' own part (`train`, `dev`, `test`), where it has one. */
   split: z.string().optional(),
+  /** Whatever else the corpus says, by name: intensity, statement, season, ... */
+  attributes: z.record(z.string(), z.string()).optional(),
 });
 /** See {@link utteranceSchema}. */
 export type Utterance = z.infer<typeof utteranceSchema>;

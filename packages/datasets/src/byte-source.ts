@@ -1,0 +1,77 @@
+/** @file Two byte sources for archives: a file that can seek, and any stream of chunks (a gzip stream cannot seek). */
+import { createReadStream } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { PassThrough, Readable, pipeline } from "node:stream";
+import { createGunzip } from "node:zlib";
+import type { ByteSource } from "./tar.ts";
+
+/** Reads at a moving position of an open file. */
+export function fileSource(file: FileHandle, size: number): ByteSource {
+  let position = 0;
+  return {
+    get position() {
+      return position;
+    },
+    async read(length) {
+      const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - position)));
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, position);
+      position += bytesRead;
+      return bytes.subarray(0, bytesRead);
+    },
+    async skip(length) {
+      position += length;
+    },
+  };
+}
+
+/** Reads chunks as they come; skipping reads and drops. */
+export function chunkSource(chunks: AsyncIterable<Uint8Array>): ByteSource {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let rest: Uint8Array = new Uint8Array(0);
+  let position = 0;
+  const more = async (): Promise<boolean> => {
+    while (rest.length === 0) {
+      const next = await iterator.next();
+      if (next.done) return false;
+      rest = next.value;
+    }
+    return true;
+  };
+  const take = (length: number): Uint8Array => {
+    const part = rest.subarray(0, length);
+    rest = rest.subarray(part.length);
+    position += part.length;
+    return part;
+  };
+  return {
+    get position() {
+      return position;
+    },
+    async read(length) {
+      const parts: Uint8Array[] = [];
+      let missing = length;
+      while (missing > 0 && (await more())) {
+        const part = take(missing);
+        parts.push(part);
+        missing -= part.length;
+      }
+      return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
+    },
+    async skip(length) {
+      let left = length;
+      while (left > 0 && (await more())) left -= take(left).length;
+    },
+  };
+}
+
+/** The decompressed chunks of a gzip stream; an error of the source ends the result with that error. */
+export function gunzipChunks(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const out = new PassThrough();
+  pipeline(Readable.from(chunks), createGunzip(), out, () => {});
+  return out;
+}
+
+/** The decompressed chunks of a gzip file. */
+export function gunzipFile(path: string): AsyncIterable<Uint8Array> {
+  return gunzipChunks(createReadStream(path, { highWaterMark: 1 << 18 }));
+}

@@ -1,0 +1,3 @@
+export { writeIemocap, type SyntheticIemocapOptions } from "./iemocap.ts";
+export { syllables, wavFile } from "./sound.ts";
+export type { SyntheticCorpus, SyntheticOptions } from "./tree.ts";
