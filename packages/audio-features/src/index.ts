@@ -1,5 +1,11 @@
+export { selectChannel } from "./audio/channels.ts";
+export { decodeAudio, type DecodeOptions } from "./audio/decode.ts";
 export { encodeWav, WAV_ENCODINGS, type WavEncoding } from "./audio/encode-wav.ts";
+export { loadSpeech, type LoadSpeechOptions } from "./audio/load-speech.ts";
+export { createResampler, resample, type Resampler, type ResampleOptions } from "./audio/resample.ts";
+export { AUDIO_FORMATS, sniffFormat, type AudioFormat } from "./audio/sniff.ts";
 export { assertSound, durationOf, frameCount, type Sound } from "./audio/sound.ts";
+export type { AudioSource } from "./audio/source.ts";
 export { trackF0, f0Frames, type F0Options, type F0Track } from "./features/f0.ts";
 export { column, frameAt, type FeatureFrames } from "./features/feature-frames.ts";
 export { realFft, type RealFft } from "./features/fft.ts";

@@ -3,10 +3,12 @@ import { EmosllmError } from "@emosllm/interfaces";
 
 /** Decoded sound, one array per channel, all of one length; full scale is -1 to 1 (float files may exceed it). */
 export interface Sound {
-  /** One array per channel, in the file's order (5.1: front left, front right, centre, LFE, ...). */
+  /** One array per channel, in the file's order. */
   readonly samples: Float32Array[];
   /** In Hz. */
   readonly sampleRate: number;
+  /** Index of the centre channel, where the file says which it is. */
+  readonly centre?: number;
 }
 
 /** The number of samples of each channel. */
