@@ -102,9 +102,9 @@ test("short and empty input, and rates that cannot be", () => {
   expect(resample(new Float32Array(0), 44100, 16000).length).toBe(0);
   expect(resample(Float32Array.of(1), 8000, 16000).length).toBe(2);
   expect(() => resample(new Float32Array(1), 44100.5, 16000)).toThrow(
-    "from = 44100.5 Hz: a sample rate is a whole number",
+    "input rate 44100.5 Hz: a sample rate is a whole number",
   );
-  expect(() => resample(new Float32Array(1), 16000, 0)).toThrow("to = 0 Hz");
+  expect(() => resample(new Float32Array(1), 16000, 0)).toThrow("output rate 0 Hz");
   expect(() => resample(new Float32Array(1), 10_000_000, 1)).toThrow("taps");
   expect(() => createResampler(8000, 16000, { passband: 1 })).toThrow("passband 1");
 });

@@ -110,7 +110,7 @@ describe("bad input is refused with its name and the reason", () => {
     ["too short", bytes.slice(0, 12), "x.wav: no fmt chunk"],
     ["no sample", bytes.slice(0, 44), "x.wav: holds no samples"],
     ["empty", new Uint8Array(0), "x.wav: is empty (0 bytes)"],
-    ["text", Buffer.from("hello, this is a text and no sound at all"), "x.wav: its first bytes are of no audio format"],
+    ["text", Buffer.from(`hello, this is a text and no sound at all`), "x.wav: its first bytes are of no audio format"],
   ])("%s", async (_, input, message) => {
     await expect(decodeAudio(input, { name: "x.wav" })).rejects.toThrow(message);
   });

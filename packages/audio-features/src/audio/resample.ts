@@ -68,9 +68,9 @@ function filterBank(from: number, to: number, passband: number, attenuation: num
   return bank;
 }
 
-function assertRate(name: string, rate: number): void {
+function assertRate(rate: number, name: "input" | "output"): void {
   if (!Number.isInteger(rate) || rate < 1 || rate > 10_000_000)
-    throw new EmosllmError("usage", `${name} = ${rate} Hz: a sample rate is a whole number from 1 to 10,000,000`);
+    throw new EmosllmError("usage", `${name} rate ${rate} Hz: a sample rate is a whole number from 1 to 10,000,000`);
 }
 
 /**
@@ -79,8 +79,8 @@ function assertRate(name: string, rate: number): void {
  */
 export function createResampler(from: number, to: number, options: ResampleOptions = {}): Resampler {
   const { passband = 0.9125, attenuation = 120 } = options;
-  assertRate("from", from);
-  assertRate("to", to);
+  assertRate(from, "input");
+  assertRate(to, "output");
   if (!(passband > 0 && passband < 1)) throw new EmosllmError("usage", `passband ${passband} is not between 0 and 1`);
   if (!(attenuation >= 50 && attenuation <= 160))
     throw new EmosllmError("usage", `attenuation ${attenuation} dB is not between 50 and 160`);
