@@ -5,10 +5,17 @@
  * sound, IFA Proceedings 17 (1993): the autocorrelation of the windowed frame over that of the window. The path with the least cost of
  * octave jumps and voicing changes wins (its section 3, the Viterbi algorithm).
  */
-import type { RealFft } from "./fft.ts";
 import type { FeatureFrames } from "./feature-frames.ts";
-import { LANES, assertSamples, forEachSpectra, planOf, toPower, type FillFrame, type Samples } from "./spectra.ts";
-import { windowFunction } from "./window.ts";
+import {
+  LANES,
+  assertSamples,
+  autocorrelate,
+  forEachSpectra,
+  planOf,
+  type FillFrame,
+  type Samples,
+} from "./spectra.ts";
+import { sharedWindow } from "./window.ts";
 
 /** Options of {@link trackF0}. */
 export interface F0Options {
@@ -55,17 +62,6 @@ export function fastSize(n: number): number {
   }
 }
 
-/** Turns the power spectra in `power` `[bins, LANES]` into autocorrelations, lag 0 up, in the result's `re` `[bins, LANES]`. */
-function autocorrelations(plan: RealFft, power: Float64Array): Float64Array {
-  const { size, input } = plan;
-  input.set(power);
-  // the spectrum of a real signal is symmetric, so a forward transform of it is the inverse one
-  for (let k = plan.bins, at = k * LANES; k < size; k++, at += LANES)
-    for (let l = 0; l < LANES; l++) input[at + l] = power[(size - k) * LANES + l]!;
-  plan.run();
-  return plan.re;
-}
-
 /**
  * The pitch of a mono clip.
  * @throws RangeError for no samples, samples that are not finite, or a range that is not `0 < fMin < fMax < sampleRate / 2`.
@@ -82,7 +78,7 @@ export function trackF0(samples: Samples, sampleRate: number, options: F0Options
   const shortest = Math.max(2, Math.floor(sampleRate / fMax));
   const size = Math.round((3 * sampleRate) / fMin);
   const fftSize = fastSize(size + longest + 1);
-  const window = windowFunction("hann", size);
+  const window = sharedWindow("hann", size);
   const hop = hopSeconds * sampleRate;
   const frames = 1 + Math.floor(samples.length / hop);
 
@@ -90,8 +86,8 @@ export function trackF0(samples: Samples, sampleRate: number, options: F0Options
   const plan = planOf(fftSize);
   plan.input.fill(0);
   for (let n = 0; n < size; n++) plan.input[n * LANES] = window[n]!;
-  plan.run();
-  const own = autocorrelations(plan, toPower(plan));
+  plan.runPower();
+  const own = autocorrelate(plan);
   const unbias = Float64Array.from({ length: longest + 2 }, (_, lag) => own[0]! / own[lag * LANES]!);
 
   let globalPeak = 0;
@@ -155,7 +151,7 @@ export function trackF0(samples: Samples, sampleRate: number, options: F0Options
     correlation[base + at] = peak;
   };
   forEachSpectra(frames, fftSize, fill, (first, count, filled) => {
-    const acf = autocorrelations(filled, toPower(filled));
+    const acf = autocorrelate(filled);
     for (let l = 0; l < count; l++) pick(first + l, l, acf);
   });
 

@@ -13,7 +13,7 @@ const noise = (n: number, seed: number): Float64Array => {
 test.each([1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 49, 97, 110, 256, 400, 882, 960, 1024, 2048])(
   "size %i is the sum",
   (size) => {
-    for (const lanes of [1, 2, 4, 5]) {
+    for (const lanes of [2, 4, 6]) {
       const fft = realFft(size, lanes);
       const signals = Array.from({ length: lanes }, (_, l) => noise(size, size * 31 + l));
       for (let n = 0; n < size; n++) for (let l = 0; l < lanes; l++) fft.input[n * lanes + l] = signals[l]![n]!;
@@ -32,20 +32,23 @@ test.each([1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 49, 97, 110, 256, 400, 882, 960, 1024
           worst = Math.max(worst, Math.abs(re - fft.re[k * lanes + l]!), Math.abs(im - fft.im[k * lanes + l]!));
         }
       expect(worst).toBeLessThan(1e-10);
+      const power = fft.re.map((x, i) => x * x + fft.im[i]! * fft.im[i]!);
+      fft.runPower();
+      expect(Math.max(...power.map((p, i) => Math.abs(p - fft.re[i]!)))).toBeLessThan(1e-9);
     }
   },
 );
 
 test("a plan runs again on new input", () => {
-  const fft = realFft(8);
+  const fft = realFft(8, 2);
   for (const value of [1, -3]) {
     fft.input.fill(value);
     fft.run();
-    expect([...fft.re]).toEqual([8 * value, 0, 0, 0, 0]);
+    expect([...fft.re]).toEqual([8 * value, 8 * value, 0, 0, 0, 0, 0, 0, 0, 0]);
   }
 });
 
 test("impossible sizes are refused", () => {
   expect(() => realFft(0)).toThrow("FFT size 0");
-  expect(() => realFft(8, 1.5)).toThrow("FFT lanes 1.5");
+  expect(() => realFft(8, 3)).toThrow("FFT lanes 3");
 });

@@ -3,8 +3,10 @@
  *
  * Stockham's self-sorting algorithm with mixed radices (Van Loan, Computational Frameworks for the Fast Fourier Transform,
  * 1992, section 1.7); a real transform of even length runs as a complex one of half the length (section 4.3). `lanes` frames
- * are interleaved, so that every inner loop runs over contiguous memory, whatever the stage. Everything is in double precision.
+ * are interleaved, so that every inner loop runs over contiguous memory, whatever the stage, and two frames share one vector
+ * register. Everything is in double precision.
  */
+import { createKernel, type Kernel } from "./kernel.ts";
 
 /** A plan for real transforms of one length: fill `input`, call `run`, read `re` and `im`. Buffers are reused by each run. */
 export interface RealFft {
@@ -15,25 +17,18 @@ export interface RealFft {
   readonly bins: number;
   /** `[size, lanes]`. */
   readonly input: Float64Array;
-  /** `[bins, lanes]`, valid after `run`. */
+  /** `[bins, lanes]`, valid after `run`; |X|^2 after `runPower`. */
   readonly re: Float64Array;
   /** `[bins, lanes]`, valid after `run`; the sign is that of exp(-i 2 pi k n / size). */
   readonly im: Float64Array;
   run(): void;
+  /** As `run`, but `re` becomes the power spectrum and `im` is left alone. */
+  runPower(): void;
+  /** The memory that the plan lives in, with `extraBytes` of room. */
+  readonly kernel: Kernel;
 }
 
-type Buffers = readonly [Float64Array, Float64Array];
-
-interface Stage {
-  readonly radix: number;
-  /** Sub-transforms of this stage. */
-  readonly m: number;
-  /** Distance between neighbours, in lanes included. */
-  readonly s: number;
-  /** `[m, radix]` twiddle factors. */
-  readonly cos: Float64Array;
-  readonly sin: Float64Array;
-}
+const RADICES = { 2: "pass2", 3: "pass3", 4: "pass4", 5: "pass5" } as const;
 
 function factors(n: number): number[] {
   const out: number[] = [];
@@ -46,185 +41,82 @@ function factors(n: number): number[] {
   return out;
 }
 
-function stages(length: number, lanes: number): Stage[] {
-  let n = length;
-  let s = lanes;
-  return factors(length).map((radix) => {
-    const m = n / radix;
-    const cos = new Float64Array(m * radix);
-    const sin = new Float64Array(m * radix);
-    for (let p = 0; p < m; p++)
-      for (let k = 0; k < radix; k++) {
-        const angle = (-2 * Math.PI * ((p * k) % n)) / n;
-        cos[p * radix + k] = Math.cos(angle);
-        sin[p * radix + k] = Math.sin(angle);
-      }
-    const stage = { radix, m, s, cos, sin };
-    n = m;
-    s *= radix;
-    return stage;
-  });
-}
-
-function radix2({ m, s, cos, sin }: Stage, [xr, xi]: Buffers, [yr, yi]: Buffers): void {
-  for (let p = 0; p < m; p++) {
-    const c = cos[2 * p + 1]!;
-    const d = sin[2 * p + 1]!;
-    for (let q = 0; q < s; q++) {
-      const a = q + s * p;
-      const b = a + s * m;
-      const y = q + s * 2 * p;
-      const tr = xr[a]! - xr[b]!;
-      const ti = xi[a]! - xi[b]!;
-      yr[y] = xr[a]! + xr[b]!;
-      yi[y] = xi[a]! + xi[b]!;
-      yr[y + s] = tr * c - ti * d;
-      yi[y + s] = tr * d + ti * c;
-    }
+/** `count` pairs of cos and sin, times `scale`, of `sign * 2 pi * index(i) / n`. */
+function fillRoots(out: Float64Array, n: number, index: (i: number) => number, sign = -1, scale = 1): Float64Array {
+  for (let i = 0; 2 * i < out.length; i++) {
+    const angle = (2 * Math.PI * (index(i) % n)) / n;
+    out[2 * i] = scale * Math.cos(angle);
+    out[2 * i + 1] = sign * scale * Math.sin(angle);
   }
+  return out;
 }
-
-function radix4({ m, s, cos, sin }: Stage, [xr, xi]: Buffers, [yr, yi]: Buffers): void {
-  const sm = s * m;
-  for (let p = 0; p < m; p++) {
-    const c1 = cos[4 * p + 1]!;
-    const d1 = sin[4 * p + 1]!;
-    const c2 = cos[4 * p + 2]!;
-    const d2 = sin[4 * p + 2]!;
-    const c3 = cos[4 * p + 3]!;
-    const d3 = sin[4 * p + 3]!;
-    for (let q = 0; q < s; q++) {
-      const a = q + s * p;
-      const b = a + sm;
-      const c = b + sm;
-      const d = c + sm;
-      const acr = xr[a]! + xr[c]!;
-      const aci = xi[a]! + xi[c]!;
-      const amr = xr[a]! - xr[c]!;
-      const ami = xi[a]! - xi[c]!;
-      const bdr = xr[b]! + xr[d]!;
-      const bdi = xi[b]! + xi[d]!;
-      // -i (b - d)
-      const bmr = xi[b]! - xi[d]!;
-      const bmi = xr[d]! - xr[b]!;
-      let y = q + s * 4 * p;
-      yr[y] = acr + bdr;
-      yi[y] = aci + bdi;
-      y += s;
-      let tr = amr + bmr;
-      let ti = ami + bmi;
-      yr[y] = tr * c1 - ti * d1;
-      yi[y] = tr * d1 + ti * c1;
-      y += s;
-      tr = acr - bdr;
-      ti = aci - bdi;
-      yr[y] = tr * c2 - ti * d2;
-      yi[y] = tr * d2 + ti * c2;
-      y += s;
-      tr = amr - bmr;
-      ti = ami - bmi;
-      yr[y] = tr * c3 - ti * d3;
-      yi[y] = tr * d3 + ti * c3;
-    }
-  }
-}
-
-/** Any radix by the definition: used for 3, 5 and the rarer primes. */
-function radixAny({ radix, m, s, cos, sin }: Stage, [xr, xi]: Buffers, [yr, yi]: Buffers): void {
-  const wr = new Float64Array(radix);
-  const wi = new Float64Array(radix);
-  for (let k = 0; k < radix; k++) {
-    wr[k] = Math.cos((2 * Math.PI * k) / radix);
-    wi[k] = -Math.sin((2 * Math.PI * k) / radix);
-  }
-  for (let p = 0; p < m; p++)
-    for (let k = 0; k < radix; k++) {
-      const c = cos[p * radix + k]!;
-      const d = sin[p * radix + k]!;
-      for (let q = 0; q < s; q++) {
-        let tr = 0;
-        let ti = 0;
-        for (let j = 0, w = 0; j < radix; j++) {
-          const x = q + s * (p + m * j);
-          tr += xr[x]! * wr[w]! - xi[x]! * wi[w]!;
-          ti += xr[x]! * wi[w]! + xi[x]! * wr[w]!;
-          w += k;
-          if (w >= radix) w -= radix;
-        }
-        const y = q + s * (radix * p + k);
-        yr[y] = tr * c - ti * d;
-        yi[y] = tr * d + ti * c;
-      }
-    }
-}
-
-const PASSES: Readonly<Record<number, typeof radixAny>> = { 2: radix2, 4: radix4 };
 
 /**
- * A plan for real transforms of `size` samples, `lanes` frames per run.
- * @throws RangeError when `size` or `lanes` is not a positive integer.
+ * A plan for real transforms of `size` samples, `lanes` (even) frames per run; `extraBytes` more memory stay free in its kernel.
+ * @throws RangeError when `size` is not a positive integer or `lanes` not a positive even one.
  */
-export function realFft(size: number, lanes = 1): RealFft {
+export function realFft(size: number, lanes = 4, extraBytes = 0): RealFft {
   if (!Number.isInteger(size) || size < 1) throw new RangeError(`FFT size ${size} is not a positive integer`);
-  if (!Number.isInteger(lanes) || lanes < 1) throw new RangeError(`FFT lanes ${lanes} is not a positive integer`);
+  if (!Number.isInteger(lanes) || lanes < 2 || lanes % 2 !== 0)
+    throw new RangeError(`FFT lanes ${lanes} is not a positive even integer`);
   const even = size % 2 === 0;
   const length = even ? size / 2 : size;
-  const plan = stages(length, lanes);
-  const a: Buffers = [new Float64Array(length * lanes), new Float64Array(length * lanes)];
-  const b: Buffers = [new Float64Array(length * lanes), new Float64Array(length * lanes)];
   const bins = Math.floor(size / 2) + 1;
-  const input = new Float64Array(size * lanes);
-  const re = new Float64Array(bins * lanes);
-  const im = new Float64Array(bins * lanes);
-  const twiddleCos = Float64Array.from({ length: bins }, (_, k) => Math.cos((2 * Math.PI * k) / size) / 2);
-  const twiddleSin = Float64Array.from({ length: bins }, (_, k) => Math.sin((2 * Math.PI * k) / size) / 2);
+  const radices = factors(length);
+  const kernel = createKernel(
+    8 * lanes * (size + 4 * length + 2 * bins) +
+      32 * length +
+      16 * bins +
+      64 * radices.length +
+      16 * size +
+      extraBytes +
+      4096,
+  );
+  const { run: wasm } = kernel;
+  const input = kernel.f64(size * lanes);
+  const a = [kernel.f64(length * lanes), kernel.f64(length * lanes)] as const;
+  const b = [kernel.f64(length * lanes), kernel.f64(length * lanes)] as const;
+  const re = kernel.f64(bins * lanes);
+  const im = kernel.f64(bins * lanes);
+  const halves = fillRoots(kernel.f64(2 * bins), size, (k) => k, 1, 0.5).byteOffset;
 
-  const load = (): void => {
-    const [xr, xi] = a;
-    if (!even) {
-      xr.set(input);
-      xi.fill(0);
-      return;
+  let n = length;
+  let s = lanes;
+  let flip = false;
+  const passes = radices.map((radix) => {
+    const m = n / radix;
+    const period = n;
+    const twiddles = fillRoots(kernel.f64(2 * n), period, (i) => Math.floor(i / radix) * (i % radix)).byteOffset;
+    const [x, y] = flip ? [b, a] : [a, b];
+    const buffers = [x[0].byteOffset, x[1].byteOffset, y[0].byteOffset, y[1].byteOffset] as const;
+    const stride = s;
+    n = m;
+    s *= radix;
+    flip = !flip;
+    const name = (RADICES as Readonly<Record<number, (typeof RADICES)[2 | 3 | 4 | 5]>>)[radix];
+    if (name !== undefined) {
+      const pass = wasm[name];
+      return () => pass(m, stride, twiddles, ...buffers);
     }
-    for (let n = 0; n < length; n++)
-      for (let l = 0; l < lanes; l++) {
-        xr[n * lanes + l] = input[2 * n * lanes + l]!;
-        xi[n * lanes + l] = input[(2 * n + 1) * lanes + l]!;
-      }
-  };
+    const roots = fillRoots(kernel.f64(2 * radix), radix, (i) => i).byteOffset;
+    return () => wasm.passAny(radix, m, stride, twiddles, roots, ...buffers);
+  });
+  const [zr, zi] = flip ? b : a;
 
-  const unload = ([zr, zi]: Buffers): void => {
-    if (!even) {
+  const transform = (power: boolean): void => {
+    if (even) wasm.pack(input.byteOffset, a[0].byteOffset, a[1].byteOffset, length, lanes);
+    else {
+      a[0].set(input);
+      a[1].fill(0);
+    }
+    for (const pass of passes) pass();
+    if (even)
+      wasm.unpack(zr.byteOffset, zi.byteOffset, re.byteOffset, im.byteOffset, halves, length, lanes, power ? 1 : 0);
+    else {
       re.set(zr.subarray(0, re.length));
       im.set(zi.subarray(0, im.length));
-      return;
-    }
-    for (let k = 0; k < bins; k++) {
-      const c = twiddleCos[k]!;
-      const d = twiddleSin[k]!;
-      const p = (k % length) * lanes;
-      const r = ((length - k) % length) * lanes;
-      for (let l = 0; l < lanes; l++) {
-        // X = (Z[k] + conj Z[-k]) / 2 - i w (Z[k] - conj Z[-k]) / 2
-        const sr = zr[p + l]! + zr[r + l]!;
-        const si = zi[p + l]! - zi[r + l]!;
-        const dr = zr[p + l]! - zr[r + l]!;
-        const di = zi[p + l]! + zi[r + l]!;
-        re[k * lanes + l] = sr / 2 + c * di - d * dr;
-        im[k * lanes + l] = si / 2 - c * dr - d * di;
-      }
+      if (power) for (let i = 0; i < re.length; i++) re[i] = re[i]! * re[i]! + im[i]! * im[i]!;
     }
   };
-
-  const run = (): void => {
-    load();
-    let from = a;
-    let to = b;
-    for (const stage of plan) {
-      (PASSES[stage.radix] ?? radixAny)(stage, from, to);
-      [from, to] = [to, from];
-    }
-    unload(from);
-  };
-  return { size, lanes, bins, input, re, im, run };
+  return { size, lanes, bins, input, re, im, run: () => transform(false), runPower: () => transform(true), kernel };
 }

@@ -1,16 +1,8 @@
 /** @file Kaldi's filterbank features as `torchaudio.compliance.kaldi.fbank` computes them (no vocal tract length warping). */
 import { numbered, type FeatureFrames } from "./feature-frames.ts";
-import { melFilterbank } from "./mel.ts";
-import {
-  LANES,
-  applyFilterbank,
-  assertSamples,
-  forEachSpectra,
-  toPower,
-  type FillFrame,
-  type Samples,
-} from "./spectra.ts";
-import { windowFunction, type WindowName } from "./window.ts";
+import { sharedFilterbank } from "./mel.ts";
+import { LANES, applyFilterbank, assertSamples, forEachSpectra, type FillFrame, type Samples } from "./spectra.ts";
+import { sharedWindow, type WindowName } from "./window.ts";
 
 /** Options of {@link kaldiFbank}: torchaudio's names in camel case, and its defaults. */
 export interface KaldiFbankOptions {
@@ -86,8 +78,8 @@ export function kaldiFbank(samples: Samples, sampleRate: number, options: KaldiF
     ? 1 + Math.floor((samples.length - size) / shift)
     : Math.floor((samples.length + Math.floor(shift / 2)) / shift);
   const fftSize = roundToPowerOfTwo ? 2 ** Math.ceil(Math.log2(size)) : size;
-  const window = windowFunction(windowType, size, { periodic: false, blackmanCoefficient: blackmanCoeff });
-  const bank = melFilterbank({
+  const window = sharedWindow(windowType, size, { periodic: false, blackmanCoefficient: blackmanCoeff });
+  const bank = sharedFilterbank({
     sampleRate,
     fftSize,
     melBins: numMelBins,
@@ -137,7 +129,7 @@ export function kaldiFbank(samples: Samples, sampleRate: number, options: KaldiF
   const mel = new Float64Array(numMelBins * LANES);
   const logFloor = energyFloor > 0 ? Math.log(energyFloor) : -Infinity;
   forEachSpectra(frames, fftSize, fill, (first, count, plan) => {
-    const power = toPower(plan);
+    const power = plan.re;
     if (!usePower) for (let i = 0; i < power.length; i++) power[i] = Math.sqrt(power[i]!);
     applyFilterbank(bank, power, mel);
     for (let l = 0; l < count; l++) {

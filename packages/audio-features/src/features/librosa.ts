@@ -1,8 +1,16 @@
 /** @file Mel spectrogram and MFCC as `librosa.feature.melspectrogram` and `librosa.feature.mfcc` compute them (librosa 0.11). */
 import { numbered, type FeatureFrames } from "./feature-frames.ts";
-import { melFilterbank } from "./mel.ts";
-import { LANES, applyFilterbank, assertSamples, forEachSpectra, toPower, windowed, type Samples } from "./spectra.ts";
-import { windowFunction, type WindowName } from "./window.ts";
+import { sharedFilterbank } from "./mel.ts";
+import {
+  LANES,
+  applyFilterbank,
+  assertSamples,
+  forEachMel,
+  forEachSpectra,
+  windowed,
+  type Samples,
+} from "./spectra.ts";
+import { sharedWindow, type WindowName } from "./window.ts";
 
 /** Options of {@link librosaMel}: librosa's names in camel case, and its defaults. */
 export interface LibrosaMelOptions {
@@ -50,20 +58,28 @@ export function librosaMel(samples: Samples, sampleRate: number, options: Libros
   if (winLength > nFft) throw new RangeError(`winLength ${winLength} is longer than nFft ${nFft}`);
   if (!center && samples.length < nFft)
     throw new RangeError(`the clip has ${samples.length} samples, fewer than one frame of ${nFft}`);
-  const shape = new Float64Array(nFft);
-  shape.set(windowFunction(window, winLength), Math.floor((nFft - winLength) / 2));
+  let shape = sharedWindow(window, winLength);
+  if (winLength < nFft) {
+    shape = new Float64Array(nFft);
+    shape.set(sharedWindow(window, winLength), Math.floor((nFft - winLength) / 2));
+  }
   const offset = center ? -Math.floor(nFft / 2) : 0;
   const frames = 1 + Math.floor((samples.length + (center ? 2 * Math.floor(nFft / 2) : 0) - nFft) / hopLength);
   const scale = htk ? "htk" : "slaney";
-  const bank = melFilterbank({ sampleRate, fftSize: nFft, melBins: nMels, fMin, fMax, scale, linearIn: "hz", norm });
+  const bank = sharedFilterbank({ sampleRate, fftSize: nFft, melBins: nMels, fMin, fMax, scale, linearIn: "hz", norm });
   const data = new Float32Array(frames * nMels);
-  const mel = new Float64Array(nMels * LANES);
-  forEachSpectra(frames, nFft, windowed(samples, shape, hopLength, offset), (first, count, plan) => {
-    const spectrum = toPower(plan);
-    if (power !== 2) for (let i = 0; i < spectrum.length; i++) spectrum[i] = spectrum[i]! ** (power / 2);
-    applyFilterbank(bank, spectrum, mel);
+  const store = (first: number, count: number, mel: Float64Array): void => {
     for (let l = 0; l < count; l++) for (let m = 0; m < nMels; m++) data[(first + l) * nMels + m] = mel[m * LANES + l]!;
-  });
+  };
+  if (power === 2) forEachMel(samples, frames, { fftSize: nFft, window: shape, hop: hopLength, offset, bank }, store);
+  else {
+    const mel = new Float64Array(nMels * LANES);
+    forEachSpectra(frames, nFft, windowed(samples, shape, hopLength, offset), (first, count, { re }) => {
+      for (let i = 0; i < re.length; i++) re[i] = re[i]! ** (power / 2);
+      applyFilterbank(bank, re, mel);
+      store(first, count, mel);
+    });
+  }
   return {
     data,
     frames,

@@ -1,17 +1,8 @@
 /** @file Whisper's log-mel spectrogram, as openai/whisper `log_mel_spectrogram` and transformers' WhisperFeatureExtractor compute it. */
 import { numbered, type FeatureFrames } from "./feature-frames.ts";
-import { melFilterbank } from "./mel.ts";
-import {
-  LANES,
-  applyFilterbank,
-  assertSamples,
-  forEachSpectra,
-  reflectPad,
-  toPower,
-  windowed,
-  type Samples,
-} from "./spectra.ts";
-import { windowFunction } from "./window.ts";
+import { sharedFilterbank } from "./mel.ts";
+import { LANES, assertSamples, forEachMel, reflectPad, type Samples } from "./spectra.ts";
+import { sharedWindow } from "./window.ts";
 
 /** Options of {@link logMel}; the defaults are Whisper's. */
 export interface LogMelOptions {
@@ -45,7 +36,7 @@ export function logMel(samples: Samples, sampleRate: number = SAMPLE_RATE, optio
   const frames = Math.floor(length / HOP);
   // from here on a frame holds nothing but appended zeros
   const silentFrom = length - used.length > FFT ? Math.min(frames, Math.ceil((used.length + FFT / 2) / HOP)) : frames;
-  const bank = melFilterbank({
+  const bank = sharedFilterbank({
     sampleRate,
     fftSize: FFT,
     melBins,
@@ -56,15 +47,21 @@ export function logMel(samples: Samples, sampleRate: number = SAMPLE_RATE, optio
     norm: "slaney",
   });
   const data = new Float32Array(frames * melBins);
-  const mel = new Float64Array(melBins * LANES);
   let loudest = Math.log10(FLOOR);
-  forEachSpectra(silentFrom, FFT, windowed(signal, windowFunction("hann", FFT), HOP), (first, count, plan) => {
-    applyFilterbank(bank, toPower(plan), mel);
+  const settings = {
+    fftSize: FFT,
+    window: sharedWindow("hann", FFT),
+    hop: HOP,
+    offset: 0,
+    bank,
+    log: { floor: FLOOR, scale: Math.LOG10E },
+  };
+  forEachMel(signal, silentFrom, settings, (first, count, mel) => {
     for (let l = 0; l < count; l++)
-      for (let m = 0; m < melBins; m++) {
-        const value = Math.log10(Math.max(FLOOR, mel[m * LANES + l]!));
+      for (let m = 0, at = (first + l) * melBins; m < melBins; m++, at++) {
+        const value = mel[m * LANES + l]!;
         if (value > loudest) loudest = value;
-        data[(first + l) * melBins + m] = value;
+        data[at] = value;
       }
   });
   data.fill(Math.log10(FLOOR), silentFrom * melBins);

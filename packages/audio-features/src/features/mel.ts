@@ -47,6 +47,20 @@ export interface FilterbankSettings {
   norm: "slaney" | "none";
 }
 
+const known = new Map<string, Filterbank>();
+
+/** {@link melFilterbank}, made once for the same settings; not to be written to. */
+export function sharedFilterbank(settings: FilterbankSettings): Filterbank {
+  const { sampleRate, fftSize, melBins, fMin, fMax, scale, linearIn, norm } = settings;
+  const key = JSON.stringify([sampleRate, fftSize, melBins, fMin, fMax, scale, linearIn, norm]);
+  let bank = known.get(key);
+  if (bank === undefined) {
+    if (known.size >= 64) known.clear();
+    known.set(key, (bank = melFilterbank(settings)));
+  }
+  return bank;
+}
+
 /**
  * Triangular filters with edges at equal distances in mel.
  * @throws RangeError when the band edges do not lie in `0 <= fMin < fMax <= sampleRate / 2`.

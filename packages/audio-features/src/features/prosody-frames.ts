@@ -1,9 +1,9 @@
 /** @file Weight-free frames for small models: log-mel bands beside pitch, voicing and loudness, 100 frames per second. */
 import { trackF0 } from "./f0.ts";
 import { numbered, type FeatureFrames } from "./feature-frames.ts";
-import { melFilterbank } from "./mel.ts";
-import { LANES, applyFilterbank, assertSamples, forEachSpectra, toPower, windowed, type Samples } from "./spectra.ts";
-import { windowFunction } from "./window.ts";
+import { sharedFilterbank } from "./mel.ts";
+import { LANES, assertSamples, forEachMel, type Samples } from "./spectra.ts";
+import { sharedWindow } from "./window.ts";
 
 /** Per column: `(x - mean) / std`. */
 export interface ColumnStatistics {
@@ -117,7 +117,7 @@ function logMelBands(
   const size = Math.round(0.025 * sampleRate);
   const fftSize = 2 ** Math.ceil(Math.log2(size));
   const fMax = Math.min(8000, sampleRate / 2);
-  const bank = melFilterbank({
+  const bank = sharedFilterbank({
     sampleRate,
     fftSize,
     melBins,
@@ -127,12 +127,17 @@ function logMelBands(
     linearIn: "mel",
     norm: "none",
   });
-  const mel = new Float64Array(melBins * LANES);
-  const fill = windowed(samples, windowFunction("hann", size), Math.round(hopSeconds * sampleRate), -(size >> 1));
-  forEachSpectra(frames, fftSize, fill, (first, count, plan) => {
-    applyFilterbank(bank, toPower(plan), mel);
+  const settings = {
+    fftSize,
+    window: sharedWindow("hann", size),
+    hop: Math.round(hopSeconds * sampleRate),
+    offset: -(size >> 1),
+    bank,
+    log: { floor: 1e-6, scale: 1 },
+  };
+  forEachMel(samples, frames, settings, (first, count, mel) => {
     for (let l = 0; l < count; l++)
-      for (let m = 0; m < melBins; m++) data[(first + l) * features + m] = Math.log(mel[m * LANES + l]! + 1e-6);
+      for (let m = 0; m < melBins; m++) data[(first + l) * features + m] = mel[m * LANES + l]!;
   });
 }
 

@@ -25,8 +25,8 @@ export function planOf(size: number): RealFft {
 export type FillFrame = (frame: number, out: Float64Array, offset: number) => void;
 
 /**
- * Transforms `frames` frames, `LANES` at a time, and calls `use(first, count, plan)` with frames `first` to `first + count - 1` in the
- * lanes of `plan`.
+ * Power spectra of `frames` frames, `LANES` at a time: calls `use(first, count, plan)` with the power of frames
+ * `first` to `first + count - 1` in `plan.re`.
  */
 export function forEachSpectra(
   frames: number,
@@ -39,8 +39,87 @@ export function forEachSpectra(
     const count = Math.min(LANES, frames - first);
     plan.input.fill(0);
     for (let l = 0; l < count; l++) fill(first + l, plan.input, l);
-    plan.run();
+    plan.runPower();
     use(first, count, plan);
+  }
+}
+
+/** What {@link forEachMel} computes. */
+export interface MelFrames {
+  readonly fftSize: number;
+  /** At most `fftSize` samples; the rest of the transform is zeros. */
+  readonly window: Float64Array;
+  /** Samples between frames. */
+  readonly hop: number;
+  /** Frame `t` starts at sample `t * hop + offset`; outside the clip there are zeros. */
+  readonly offset: number;
+  readonly bank: Filterbank;
+  /** Replaces each band by `scale * ln(max(floor, band))`. */
+  readonly log?: { readonly floor: number; readonly scale: number };
+}
+
+/** Frames per copy of the signal into the kernel's memory. */
+const CHUNK = 64;
+
+interface MelPlan {
+  readonly key: string;
+  readonly window: Float64Array;
+  readonly chunk: Float32Array;
+  /** Bands of the four frames that start at frame `first` of the chunk. */
+  readonly run: (first: number) => Float64Array;
+}
+
+/** The last plan of each filterbank: filterbanks are shared by their settings (see `melFilterbank`). */
+const melPlans = new WeakMap<Filterbank, MelPlan>();
+
+function melPlanOf({ fftSize, window, hop, bank, log }: MelFrames): MelPlan {
+  const key = `${fftSize} ${hop} ${log?.floor} ${log?.scale}`;
+  const known = melPlans.get(bank);
+  if (known?.key === key && known.window === window) return known;
+  const bands = bank.filters.length;
+  const flat = bank.filters.flatMap(({ weights }) => [...weights]);
+  const room = CHUNK * hop + fftSize;
+  const plan = realFft(fftSize, LANES, 8 * (window.length + bands * (LANES + 1) + flat.length) + 4 * room + 1024);
+  const { f64, f32, i32, run: wasm } = plan.kernel;
+  const chunk = f32(room);
+  const shape = f64(window.length);
+  shape.set(window);
+  const weights = f64(flat.length);
+  weights.set(flat);
+  const spans = i32(2 * bands);
+  spans.set(bank.filters.flatMap((f) => [f.first, f.weights.length]));
+  const mel = f64(bands * LANES);
+  const run = (first: number): Float64Array => {
+    wasm.frames(chunk.byteOffset + 4 * hop * first, hop, shape.byteOffset, window.length, plan.input.byteOffset);
+    plan.runPower();
+    wasm.filterbank(plan.re.byteOffset, spans.byteOffset, weights.byteOffset, bands, mel.byteOffset);
+    if (log !== undefined) wasm.logarithm(mel.byteOffset, bands * LANES, log.floor, log.scale);
+    return mel;
+  };
+  const made = { key, window, chunk, run };
+  melPlans.set(bank, made);
+  return made;
+}
+
+/** Calls `use(first, count, mel)` with the mel bands `[bands, LANES]` of frames `first` to `first + count - 1`. */
+export function forEachMel(
+  signal: Samples,
+  frames: number,
+  settings: MelFrames,
+  use: (first: number, count: number, mel: Float64Array) => void,
+): void {
+  const { hop, offset } = settings;
+  const { chunk, run } = melPlanOf(settings);
+  const room = chunk.length;
+  for (let begin = 0; begin < frames; begin += CHUNK) {
+    const start = begin * hop + offset;
+    const from = Math.min(room, Math.max(0, -start));
+    const to = Math.max(from, Math.min(room, signal.length - start));
+    chunk.fill(0, 0, from);
+    if (to > from) chunk.set(signal.subarray(start + from, start + to), from);
+    chunk.fill(0, to);
+    const end = Math.min(frames, begin + CHUNK);
+    for (let first = begin; first < end; first += LANES) use(first, Math.min(LANES, end - first), run(first - begin));
   }
 }
 
@@ -52,12 +131,6 @@ export function windowed(signal: Samples, window: Float64Array, hop: number, off
     const to = Math.min(window.length, signal.length - start);
     for (let n = from; n < to; n++) out[lane + n * LANES] = signal[start + n]! * window[n]!;
   };
-}
-
-/** |X|^2 in place of `plan.re`. */
-export function toPower({ re, im }: RealFft): Float64Array {
-  for (let i = 0; i < re.length; i++) re[i] = re[i]! * re[i]! + im[i]! * im[i]!;
-  return re;
 }
 
 /** `[bands, LANES]` = filterbank x `spectrum` `[bins, LANES]`. */
@@ -80,6 +153,13 @@ export function applyFilterbank({ filters }: Filterbank, spectrum: Float64Array,
     out[m * LANES + 2] = c;
     out[m * LANES + 3] = d;
   }
+}
+
+/** Turns the plan's power spectra into autocorrelations, lag 0 up, in its `re` `[bins, LANES]` (times `size`). */
+export function autocorrelate(plan: RealFft): Float64Array {
+  plan.kernel.run.mirror(plan.re.byteOffset, plan.input.byteOffset, plan.bins, plan.size);
+  plan.run();
+  return plan.re;
 }
 
 /** `signal` with `pad` samples mirrored at both ends (the edge itself not repeated), as numpy's `reflect`, for any length. */

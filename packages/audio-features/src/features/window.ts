@@ -26,6 +26,19 @@ const SHAPES: { readonly [K in WindowName]: (phase: number, options: Required<Wi
   gauss: (phase, { sigma }) => Math.exp(-0.5 * ((2 * phase - 1) / sigma) ** 2),
 };
 
+const known = new Map<string, Float64Array>();
+
+/** {@link windowFunction}, made once for the same arguments; not to be written to. */
+export function sharedWindow(name: WindowName, length: number, options: WindowOptions = {}): Float64Array {
+  const key = JSON.stringify([name, length, options]);
+  let window = known.get(key);
+  if (window === undefined) {
+    if (known.size >= 64) known.clear();
+    known.set(key, (window = windowFunction(name, length, options)));
+  }
+  return window;
+}
+
 /**
  * The window `name` of `length` samples.
  * @throws RangeError for an unknown name or a length below 1.
