@@ -2,7 +2,7 @@
 
     python tools/oracle/checkpoints.py packages/checkpoints/test/fixtures
 """
-import hashlib, json, sys
+import hashlib, io, json, os, pickle, sys, zipfile
 from pathlib import Path
 
 import torch
@@ -70,5 +70,58 @@ for i, part in enumerate((names[:2], names[2:])):
     index["weight_map"].update({n: file for n in part})
 (shards / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
 expected["sharded"] = described(tensors)
+
+# torch .bin: a module's own state dictionary (parameters, buffers, `_metadata`), views, shared storages, every dtype.
+g = torch.Generator().manual_seed(3)
+base = torch.randn(6, 8, generator=g)
+half = torch.randn(40, generator=g).half()
+module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
+tensors = {k: v.detach().clone() for k, v in module.state_dict().items()}
+state = module.state_dict()
+state.update(every_dtype(4))
+state.update({
+    "transposed": base.t(), "sliced": base[1:5, 2:7:2], "rows": base[2:4], "same": base, "tied": base,
+    "tail": half[17:], "permuted": torch.arange(24).reshape(2, 3, 4).permute(2, 0, 1), "one_row": base.t()[:, :1],
+    "parameter": torch.nn.Parameter(torch.randn(2, 2, generator=g)), "empty_view": base[:0].t(),
+})
+bins = out / "bins"
+bins.mkdir(exist_ok=True)
+torch.save(state, bins / "views.bin")
+torch.save(dict(state), bins / "protocol4.bin", pickle_protocol=4)
+expected["views"] = described({k: v.detach() for k, v in state.items()})
+
+# The same archive deflated, as `zip -r` would make it again.
+with zipfile.ZipFile(bins / "views.bin") as source, zipfile.ZipFile(bins / "deflated.bin", "w", zipfile.ZIP_DEFLATED) as target:
+    for item in source.infolist():
+        target.writestr(item.filename, source.read(item))
+
+# A sharded .bin.
+shards = out / "sharded-bin"
+shards.mkdir(exist_ok=True)
+index = {"metadata": {"total_size": 96}, "weight_map": {}}
+tensors = {f"layers.{i}.weight": torch.randn(4, 3, generator=g).to(torch.bfloat16) for i in range(4)}
+for i, part in enumerate((names[:2], names[2:])):
+    file = f"pytorch_model-{i + 1:05d}-of-00002.bin"
+    torch.save({n: tensors[n] for n in part}, shards / file)
+    index["weight_map"].update({n: file for n in part})
+(shards / "pytorch_model.bin.index.json").write_text(json.dumps(index, indent=2) + "\n")
+expected["sharded-bin"] = described(tensors)
+
+# What must be refused.
+
+
+class Attack:
+    def __reduce__(self):
+        return os.system, ("touch emosllm_was_here",)
+
+
+torch.save({"a": torch.zeros(1), "x": Attack()}, bins / "attack.bin")
+torch.save({"a": torch.zeros(2)}, bins / "legacy.bin", _use_new_zipfile_serialization=False)
+torch.save({"a": torch.zeros(1).expand(1000, 1000)}, bins / "expanded.bin")
+torch.save({"a": torch.zeros(1), "epoch": 3}, bins / "number.bin")
+torch.save([torch.zeros(1)], bins / "list.bin")
+torch.save(torch.nn.Linear(2, 2), bins / "module.bin")
+torch.save({"a": torch.zeros(2, dtype=torch.complex64)}, bins / "complex.bin")
+torch.save({"a": torch.zeros(2).to_sparse()}, bins / "sparse.bin")
 
 (out / "expected.json").write_text(json.dumps(expected) + "\n")

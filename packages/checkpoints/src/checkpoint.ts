@@ -6,6 +6,7 @@ import { invalid, unreadable } from "./errors.ts";
 import { expectEnd, readObject, readString, skipValue, type JsonCursor } from "./json-cursor.ts";
 import { readSafetensorsHeader } from "./safetensors-header.ts";
 import type { Checkpoint, TensorSource } from "./source.ts";
+import { readTorchBin } from "./torch-bin.ts";
 
 /** Which files of a folder hold its weights. */
 export type WeightFormat = "safetensors" | "bin";
@@ -70,7 +71,8 @@ async function openWeights(folder: string, file: string): Promise<Checkpoint> {
 
 async function openFile(file: string): Promise<OpenedFile> {
   if (file.endsWith(".safetensors")) return readSafetensorsHeader(file);
-  throw invalid({ file }, "not a weight file; its name must end in .safetensors or .index.json");
+  if (/\.(bin|pt|pth)$/.test(file)) return readTorchBin(file);
+  throw invalid({ file }, "not a weight file; its name must end in .safetensors, .bin, .pt, .pth or .index.json");
 }
 
 /** A sharded checkpoint must be exactly what its index says: each tensor in the file it is listed for. */

@@ -12,3 +12,4 @@ export { readTensor } from "./read.ts";
 export { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors-header.ts";
 export { loadSafetensors, writeSafetensors, type StoredTensor } from "./safetensors-write.ts";
 export type { Checkpoint, TensorSource } from "./source.ts";
+export { readTorchBin, type TorchBin } from "./torch-bin.ts";

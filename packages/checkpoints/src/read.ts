@@ -1,15 +1,13 @@
 /** @file Values out of a tensor source. */
-import { open } from "node:fs/promises";
-import { promisify } from "node:util";
-import { inflateRaw } from "node:zlib";
+import { open, type FileHandle } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { createInflateRaw } from "node:zlib";
 import { DTYPES, elementCount, type DType, type DTypeInfo, type TypedArrayOf } from "./dtype.ts";
 import { invalid, unreadable } from "./errors.ts";
 import { readExactly } from "./file.ts";
 import { bf16ToF32, f16ToF32 } from "./float16.ts";
 import { gather } from "./strides.ts";
 import type { TensorSource } from "./source.ts";
-
-const inflate = promisify(inflateRaw);
 
 /**
  * Reads a tensor into memory, row-major.
@@ -40,27 +38,37 @@ async function readBytes(source: TensorSource): Promise<Uint8Array> {
     throw unreadable(source.file, cause);
   });
   try {
-    const { compressed } = source;
-    if (!compressed) return await readExactly(handle, source.file, source.offset, source.length);
-    const deflated = await readExactly(handle, source.file, compressed.offset, compressed.length);
-    const inflated = await inflate(deflated, { maxOutputLength: Math.max(1, compressed.inflatedLength) }).catch(
-      (cause: unknown) => {
-        throw invalid(
-          { file: source.file, tensor: source.name, byte: compressed.offset },
-          "the deflated bytes are damaged",
-          cause,
-        );
-      },
-    );
-    if (inflated.length !== compressed.inflatedLength)
-      throw invalid(
-        { file: source.file, tensor: source.name, byte: compressed.offset },
-        `inflates to ${inflated.length} bytes instead of ${compressed.inflatedLength}`,
-      );
-    return Uint8Array.from(inflated.subarray(source.offset, source.offset + source.length));
+    if (source.compressed) return await inflateRange(handle, source, source.compressed);
+    return await readExactly(handle, source.file, source.offset, source.length);
   } finally {
     await handle.close();
   }
+}
+
+/** Inflates a member as a stream and keeps only the tensor's part of it. */
+async function inflateRange(
+  handle: FileHandle,
+  source: TensorSource,
+  { offset, length, inflatedLength }: NonNullable<TensorSource["compressed"]>,
+): Promise<Uint8Array> {
+  const place = { file: source.file, tensor: source.name, byte: offset };
+  const out = new Uint8Array(source.length);
+  let at = 0;
+  const keep = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
+    for await (const chunk of chunks) {
+      const from = Math.max(0, source.offset - at);
+      const to = Math.min(chunk.length, source.offset + source.length - at);
+      if (from < to) out.set(chunk.subarray(from, to), at + from - source.offset);
+      at += chunk.length;
+      if (at > inflatedLength) throw new RangeError(`more than ${inflatedLength} bytes`);
+    }
+  };
+  const deflated = handle.createReadStream({ start: offset, end: offset + length - 1, autoClose: false });
+  await pipeline(deflated, createInflateRaw(), keep).catch((cause: unknown) => {
+    throw invalid(place, "the deflated bytes are damaged", cause);
+  });
+  if (at !== inflatedLength) throw invalid(place, `inflates to ${at} bytes instead of ${inflatedLength}`);
+  return out;
 }
 
 /** Values of any dtype as f32. */
