@@ -63,12 +63,18 @@ async function inflateRange(
       if (at > inflatedLength) throw new RangeError(`more than ${inflatedLength} bytes`);
     }
   };
-  const deflated = handle.createReadStream({ start: offset, end: offset + length - 1, autoClose: false });
-  await pipeline(deflated, createInflateRaw(), keep).catch((cause: unknown) => {
+  await pipeline(chunksOf(handle, source.file, offset, length), createInflateRaw(), keep).catch((cause: unknown) => {
     throw invalid(place, "the deflated bytes are damaged", cause);
   });
   if (at !== inflatedLength) throw invalid(place, `inflates to ${at} bytes instead of ${inflatedLength}`);
   return out;
+}
+
+/** Not `createReadStream`: when the consumer fails it closes the handle, which is the caller's to close. */
+async function* chunksOf(handle: FileHandle, file: string, offset: number, length: number): AsyncGenerator<Buffer> {
+  const most = 256 * 1024;
+  for (let done = 0; done < length; done += most)
+    yield await readExactly(handle, file, offset + done, Math.min(most, length - done));
 }
 
 /** Values of any dtype as f32. */

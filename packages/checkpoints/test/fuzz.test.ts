@@ -81,7 +81,8 @@ const MUTATIONS: readonly Mutation[] = [
   // A number in the header's text, replaced by one of the same width, so that the text stays well-formed.
   (b, below) => {
     const digits = [...b.toString("latin1").matchAll(/[0-9]+/g)];
-    const found = digits[below(digits.length)]!;
+    const found = digits[below(digits.length)];
+    if (!found) return b;
     const text = String(below(2) ? below(10 ** Math.min(9, found[0].length)) : "9".repeat(found[0].length));
     b.write(text.padStart(found[0].length, "1"), found.index, "latin1");
     return b;

@@ -127,6 +127,7 @@ function pickled({
   const tensor = `ctorch._utils\n_rebuild_tensor_v2\n(${storage}${start}${size}${stride}\x89${hooks}tR`;
   return Buffer.from(`\x80\x02}(${names.map((n) => text(n) + tensor).join("")}u.`, "latin1");
 }
+const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
 const data = { name: "x/data/0", data: Buffer.from(Float32Array.of(1.5, -2).buffer) };
 const archive = (pickle: Buffer, ...more: Member[]): Buffer =>
   zip([{ name: "x/data.pkl", data: pickle }, data, ...more]);
@@ -142,7 +143,7 @@ test.each([
   ["a truncated archive", archive(pickled()).subarray(0, -30), "no zip directory at the end"],
   ["a member twice", archive(pickled(), data), "the archive holds 'x/data/0' twice"],
   ["two pickles", archive(pickled(), { name: "y/data.pkl", data: pickled() }), "holds 2 data.pkl instead of one"],
-  ["big-endian values", archive(pickled(), { name: "x/byteorder", data: Buffer.from("big") }), "not little-endian"],
+  ["big-endian values", archive(pickled(), { name: "x/byteorder", data: latin1("big") }), "not little-endian"],
   ["a storage that is not there", zip([{ name: "x/data.pkl", data: pickled() }]), "storage '0' is not in the archive"],
   [
     "a storage of another size",
@@ -159,10 +160,10 @@ test.each([
     archive(pickled({ start: "\x8a\x09\x01\x01\x01\x01\x01\x01\x01\x01\x01" })),
     "a whole number of 9 bytes",
   ],
-  ["an opcode outside the list", archive(Buffer.from("\x80\x02i.", "latin1")), "opcode 0x69 is not allowed"],
-  ["a pickle without end", archive(Buffer.from("\x80\x02}", "latin1")), "the pickle ends without STOP"],
-  ["a memo from nowhere", archive(Buffer.from("\x80\x02h\x05.", "latin1")), "memo 5 is not set"],
-  ["a call of something else", archive(Buffer.from("\x80\x02})R.", "latin1")), "only names are called"],
+  ["an opcode outside the list", archive(latin1("\x80\x02i.")), "opcode 0x69 is not allowed"],
+  ["a pickle without end", archive(latin1("\x80\x02}")), "the pickle ends without STOP"],
+  ["a memo from nowhere", archive(latin1("\x80\x02h\x05.")), "memo 5 is not set"],
+  ["a call of something else", archive(latin1("\x80\x02})R.")), "only names are called"],
 ])("%s is refused", async (_, bytes, message) => {
   const file = join(temporaryFolder(), "x.bin");
   writeFileSync(file, bytes);
@@ -172,7 +173,7 @@ test.each([
 
 test("an error in the pickle names the byte of the file", async () => {
   const file = join(temporaryFolder(), "x.bin");
-  writeFileSync(file, archive(Buffer.from("\x80\x02}cos\nsystem\n.", "latin1")));
+  writeFileSync(file, archive(latin1("\x80\x02}cos\nsystem\n.")));
   const at = readFileSync(file).indexOf("cos\nsystem");
   await expect(readTorchBin(file)).rejects.toMatchObject({
     message: `${file}: byte ${at}: data.pkl: the name 'os.system' is not allowed; a state dictionary needs only collections.OrderedDict, torch._utils._rebuild_tensor_v2, torch._utils._rebuild_parameter and torch's storages`,
