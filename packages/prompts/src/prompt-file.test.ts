@@ -115,5 +115,7 @@ test("the hash is that of the content", () => {
   ).toBe(promptHash(a));
   expect(promptHash(definePrompt({ name: "a", messages, labels: "or" }))).not.toBe(promptHash(a));
   // Pinned: results on disk carry it, so a change of the canonical form is a change of format.
-  expect(promptHash(a)).toMatchInlineSnapshot(`"sha256:c1e5dd105d96e38ad3b10e7a0aaa5e2fdcc13e55ab973fa8a2a5e2277696dafd"`);
+  expect(promptHash(a)).toMatchInlineSnapshot(
+    `"sha256:c1e5dd105d96e38ad3b10e7a0aaa5e2fdcc13e55ab973fa8a2a5e2277696dafd"`,
+  );
 });
