@@ -1,6 +1,7 @@
 export { selectChannel } from "./audio/channels.ts";
 export { decodeAudio, type DecodeOptions } from "./audio/decode.ts";
 export { encodeWav, WAV_ENCODINGS, type WavEncoding } from "./audio/encode-wav.ts";
+export { findFfmpeg } from "./audio/ffmpeg.ts";
 export { loadSpeech, type LoadSpeechOptions } from "./audio/load-speech.ts";
 export { createResampler, resample, type Resampler, type ResampleOptions } from "./audio/resample.ts";
 export { AUDIO_FORMATS, sniffFormat, type AudioFormat } from "./audio/sniff.ts";

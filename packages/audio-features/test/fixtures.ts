@@ -30,3 +30,9 @@ export function seeded(seed: number): () => number {
     return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+/** Little-endian int32 that holds `bits`-bit integers, as full scale ±1. */
+export function readSteps(bits: number, ...parts: string[]): Float32Array {
+  const bytes = readFileSync(fixturePath(...parts));
+  return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readInt32LE(4 * i) / 2 ** (bits - 1));
+}

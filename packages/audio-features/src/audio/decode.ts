@@ -1,10 +1,15 @@
 /** @file From a path, bytes, a clip or a stream to samples, whatever the format. */
 import { EmosllmError } from "@emosllm/interfaces";
 import { selectChannel } from "./channels.ts";
+import { decodeWithFfmpeg } from "./ffmpeg.ts";
+import { decodeFlac } from "./flac.ts";
+import { decodeMp3 } from "./mp3.ts";
+import { decodeOpus } from "./opus.ts";
 import { assertRange, type TimeRange } from "./range.ts";
-import { type AudioFormat, id3Length, SNIFF_BYTES, sniffFormat } from "./sniff.ts";
+import { AUDIO_FORMATS, type AudioFormat, id3Length, SNIFF_BYTES, sniffFormat } from "./sniff.ts";
 import type { Sound } from "./sound.ts";
 import { type AudioSource, type ByteSource, decodeError, isClip, openSource } from "./source.ts";
+import { decodeVorbis } from "./vorbis.ts";
 import { readWavHeader } from "./wav-header.ts";
 import { decodeWav } from "./wav.ts";
 
@@ -31,10 +36,14 @@ const SAMPLE_RATES = { least: 1000, most: 768_000 } as const;
 const DECODERS: { readonly [K in AudioFormat]?: Decoder } = {
   wav: async (source, request) => {
     const header = await readWavHeader(source);
-    if ("compressed" in header) throw decodeError(source, `WAV with ${header.compressed} is not read`);
+    if ("compressed" in header) return decodeWithFfmpeg(source, "wav", request);
     assertRate(source, header.sampleRate);
     return decodeWav(source, header, request);
   },
+  flac: decodeFlac,
+  mp3: decodeMp3,
+  "ogg-vorbis": decodeVorbis,
+  "ogg-opus": decodeOpus,
 };
 
 /**
@@ -52,9 +61,7 @@ export async function decodeAudio(source: AudioSource, options: DecodeOptions = 
   await using opened = await openSource(source, options);
   assertRange(opened, range);
   const format = await formatOf(opened);
-  const decode = format && DECODERS[format];
-  if (!decode) throw unsupported(opened, format);
-  const sound = await decode(opened, { ...range, maxSamples: options.maxSamples ?? 2 ** 29 });
+  const sound = await decodeAs(opened, format, { ...range, maxSamples: options.maxSamples ?? 2 ** 29 });
   assertRate(opened, sound.sampleRate);
   if (clip?.channel === undefined) return sound;
   return { samples: [selectChannel(sound, clip.channel)], sampleRate: sound.sampleRate };
@@ -65,20 +72,35 @@ const definedRange = (range: { start?: number | undefined; end?: number | undefi
   ...(range.end === undefined ? {} : { end: range.end }),
 });
 
-async function formatOf(source: ByteSource): Promise<AudioFormat | undefined> {
+/** By the decoder in this process, or by ffmpeg where there is none for `format` (or its optional package is not installed). */
+async function decodeAs(source: ByteSource, format: AudioFormat, request: DecodeRequest): Promise<Sound> {
+  const decode = DECODERS[format];
+  if (!decode) return decodeWithFfmpeg(source, format, request);
+  try {
+    return await decode(source, request);
+  } catch (error) {
+    if (error instanceof EmosllmError) throw error;
+    if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")
+      return decodeWithFfmpeg(source, format, request);
+    // A damaged file can make a WebAssembly decoder trap; its memory is its own and goes with it.
+    throw decodeError(source, `the ${format} decoder failed: ${error instanceof Error ? error.message : error}`, error);
+  }
+}
+
+async function formatOf(source: ByteSource): Promise<AudioFormat> {
   const head = await source.read(0, SNIFF_BYTES);
   if (head.length === 0) throw new EmosllmError("audio_empty", `${source.name}: is empty (0 bytes)`);
   const tag = id3Length(head);
-  return sniffFormat(tag > 0 ? await source.read(tag, SNIFF_BYTES) : head);
+  const format = sniffFormat(tag > 0 ? await source.read(tag, SNIFF_BYTES) : head);
+  if (format) return format;
+  const accepted = AUDIO_FORMATS.join(", ");
+  throw new EmosllmError(
+    "audio_unsupported",
+    `${source.name}: its first bytes are of no audio format that is known (known are ${accepted})`,
+  );
 }
 
 function assertRate(source: ByteSource, rate: number): void {
   if (!(rate >= SAMPLE_RATES.least && rate <= SAMPLE_RATES.most))
     throw decodeError(source, `sample rate ${rate} Hz (read are ${SAMPLE_RATES.least} to ${SAMPLE_RATES.most} Hz)`);
-}
-
-function unsupported(source: ByteSource, format: AudioFormat | undefined): EmosllmError {
-  const accepted = Object.keys(DECODERS).join(", ");
-  const found = format ? `${format} is not read here` : "its first bytes are of no audio format that is known";
-  return new EmosllmError("audio_unsupported", `${source.name}: ${found} (read are ${accepted})`);
 }
