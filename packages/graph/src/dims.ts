@@ -118,21 +118,18 @@ function multiply(a: Polynomial, b: Polynomial): Polynomial {
 }
 
 function floorDivide(a: Polynomial, n: number): Polynomial {
-  if (n === 1) return a;
+  if (!Number.isInteger(n) || n < 1) throw new RangeError(`A dimension is divided by a whole number >= 1, not ${n}.`);
+  // floor((n*q*x + r*x)/n) = q*x + floor(r*x/n): every coefficient left under the floor is in 1..n-1. So equal quotients are
+  // equal texts, and what is divided at run time is never negative (integer division there cuts towards 0 instead of down).
   const whole: Polynomial = new Map();
   const rest: Polynomial = new Map();
   for (const [m, c] of a) {
     const q = Math.floor(c / n);
-    if (c % n === 0) whole.set(m, q);
-    else rest.set(m, c);
+    if (q !== 0) whole.set(m, q);
+    if (c !== q * n) rest.set(m, c - q * n);
   }
-  if (rest.size === 0) return whole;
-  const constantOnly = rest.size === 1 && rest.has("");
-  if (constantOnly && whole.size === 0) return constant(Math.floor((rest.get("") ?? 0) / n));
-  const atom = `floor((${print(rest)})/${n})`;
-  // A constant remainder under a multiple of n never carries: floor((n*x + c)/n) = x + floor(c/n).
-  if (constantOnly) return addScaled(whole, constant(Math.floor((rest.get("") ?? 0) / n)), 1);
-  return addScaled(whole, new Map([[atom, 1]]), 1);
+  if (rest.size === 0 || (rest.size === 1 && rest.has(""))) return whole;
+  return addScaled(whole, new Map([[`floor((${print(rest)})/${n})`, 1]]), 1);
 }
 
 function print(p: Polynomial): string {
@@ -176,8 +173,7 @@ export const dimMultiply = (a: Dim, b: Dim): Dim =>
   typeof a === "number" && typeof b === "number" ? a * b : toDim(multiply(toPolynomial(a), toPolynomial(b)));
 
 /** floor(a / n) for a whole number n >= 1 */
-export const dimFloorDivide = (a: Dim, n: number): Dim =>
-  typeof a === "number" ? Math.floor(a / n) : toDim(floorDivide(toPolynomial(a), n));
+export const dimFloorDivide = (a: Dim, n: number): Dim => toDim(floorDivide(toPolynomial(a), n));
 
 /** The product of a shape: its number of elements. */
 export const dimProduct = (shape: readonly Dim[]): Dim => shape.reduce<Dim>(dimMultiply, 1);

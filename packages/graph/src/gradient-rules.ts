@@ -2,7 +2,7 @@
 import { type Dim, dimProduct, dimSubtract } from "./dims.ts";
 import * as o from "./ops.ts";
 import type { OpName } from "./op-table.ts";
-import type { Shape, Tensor } from "./tensor.ts";
+import type { DType, Shape, Tensor } from "./tensor.ts";
 
 /**
  * Gradients of the inputs (undefined: none flows there). `needs[i]` is false when nobody asks for input i, so that its part is not built.
@@ -23,6 +23,7 @@ export function unbroadcast(d: Tensor, shape: Shape): Tensor {
 const x = (y: Tensor, i = 0): Tensor => y.inputs[i] as Tensor;
 const width = (t: Tensor): Dim => t.shape[t.shape.length - 1] as Dim;
 const none: GradientRule<OpName> = () => [];
+const isFloat = (t: { readonly dtype: DType }): boolean => t.dtype === "f32" || t.dtype === "f16" || t.dtype === "bf16";
 const unary =
   (rule: (input: Tensor, y: Tensor, dy: Tensor) => Tensor): GradientRule<OpName> =>
   (y, dy) => [rule(x(y), y, dy)];
@@ -141,7 +142,8 @@ const conv1dRule: GradientRule<"conv1d"> = (y, dy, needs) => {
 const convTranspose1dRule: GradientRule<"convTranspose1d"> = (y, dy, needs) => {
   const [signal, w] = [x(y, 0), x(y, 1)];
   return [
-    needs[0] ? o.conv1d(dy, w, y.attrs) : undefined,
+    // An output padding of `stride` or more would make it longer than the signal.
+    needs[0] ? o.slice(o.conv1d(dy, w, y.attrs), 2, 0, signal.shape[2] as Dim) : undefined,
     needs[1] ? convWeightGrad(dy, signal, w.shape[2] as number, y.attrs) : undefined,
   ];
 };
@@ -210,7 +212,7 @@ export const gradientRules: { readonly [K in OpName]: GradientRule<K> } = {
   }),
   gelu: (y, dy) => [o.mul(dy, geluGrad(x(y), y.attrs.approximate))],
   not: none,
-  cast: (y, dy) => [o.cast(dy, x(y).dtype)],
+  cast: (y, dy) => (isFloat(y) && isFloat(x(y)) ? [o.cast(dy, x(y).dtype)] : []),
 
   add: broadcasting(
     (_, __, dy) => dy,
@@ -229,7 +231,8 @@ export const gradientRules: { readonly [K in OpName]: GradientRule<K> } = {
     (_, q, dy, y) => o.neg(o.div(o.mul(dy, y), q)),
   ),
   pow: broadcasting(
-    (p, q, dy) => o.mul(dy, o.mul(q, o.pow(p, o.sub(q, 1)))),
+    // x^0 is flat, also at 0, where 0 * 0^-1 would be NaN.
+    (p, q, dy) => o.mul(dy, o.where(o.equal(q, 0), 0, o.mul(q, o.pow(p, o.sub(q, 1))))),
     (p, _, dy, y) => o.mul(dy, o.where(o.equal(p, 0), 0, o.mul(y, o.log(o.where(o.equal(p, 0), 1, p))))),
   ),
   maximum: ofExtreme(o.greater),

@@ -17,6 +17,7 @@ export {
   abs,
   add,
   and,
+  apply,
   argMax,
   cast,
   concat,

@@ -110,7 +110,7 @@ const columnOf = (x: Tensor): TensorType => ({ shape: [...x.shape.slice(0, -1), 
 function crossEntropyInputs(op: string, inputs: readonly Tensor[]): void {
   const logits = input(op, inputs, 0);
   const targets = input(op, inputs, 1);
-  if (logits.shape.length !== 2 || !isFloat(logits)) refuse(op, "logits must be floats [n, classes]", inputs);
+  if (logits.shape.length !== 2 || logits.dtype !== "f32") refuse(op, "logits must be f32 [n, classes]", inputs);
   if (targets.dtype !== "i64" || targets.shape.length !== 1 || targets.shape[0] !== logits.shape[0])
     refuse(op, `targets must be i64[${logits.shape[0]}], one class a row`, inputs);
 }

@@ -1,5 +1,5 @@
 /** @file How each op becomes ONNX nodes on the CPU. The table is typed by the op union: an op without a lowering does not compile. */
-import { type DType, type Dim, type OpName, type Tensor, dimAdd } from "@emosllm/graph";
+import { type DType, type Dim, type OpName, type Shape, type Tensor, dimAdd } from "@emosllm/graph";
 import type { Builder } from "./builder.ts";
 import { ONNX_DTYPES } from "./model.ts";
 
@@ -39,37 +39,50 @@ const scatterAdd: Lowering<"scatterAdd"> = (b, t, x) => {
   const indices = source(t, 1);
   const lead = updates.shape.slice(0, axis);
   const trail = updates.shape.slice(axis + rank(indices));
-  const count: Dim = indices.shape.length === 1 ? (indices.shape[0] as Dim) : -1;
-  const flat =
-    rank(indices) === 1
-      ? (x[0] as string)
-      : first(b.node("Reshape", [x[0] as string, b.shape([...lead, -1, ...trail])]));
-  const column = first(b.node("Reshape", [x[1] as string, b.ints([...lead.map(() => 1), -1, ...trail.map(() => 1)])]));
-  const wide =
-    count === -1
-      ? first(b.node("Expand", [column, first(b.node("Shape", [flat]))]))
-      : first(b.node("Expand", [column, b.shape(updates.shape)]));
-  return first(
-    b.node("ScatterElements", [zeros(b, [...lead, size, ...trail], t.dtype), wide, flat], { axis, reduction: "add" }),
+  const oneAxis = rank(indices) === 1;
+  const flat = oneAxis
+    ? (x[0] as string)
+    : first(b.node("Reshape", [x[0] as string, b.shape([...lead, -1, ...trail])]));
+  const indexColumn = first(
+    b.node("Reshape", [x[1] as string, b.ints([...lead.map(() => 1), -1, ...trail.map(() => 1)])]),
   );
+  const wide = first(
+    b.node("Expand", [indexColumn, oneAxis ? b.shape(updates.shape) : first(b.node("Shape", [flat]))]),
+  );
+  return scatterElements(b, [...lead, size, ...trail], t.dtype, wide, flat, axis);
 };
 
 function zeros(b: Builder, shape: readonly Dim[], dtype: DType): string {
-  const zero =
-    dtype === "f16" ? first(b.node("Cast", [b.scalar(0, "f32")], { to: ONNX_DTYPES.f16 })) : b.scalar(0, dtype);
-  return first(b.node("Expand", [zero, b.shape(shape)]));
+  return first(b.node("Expand", [b.scalar(0, dtype), b.shape(shape)]));
 }
 
-/** loss and log probabilities of one SoftmaxCrossEntropyLoss node, shared by value and gradient. */
-const crossEntropy = (b: Builder, x: readonly string[], ignoreIndex: number): string[] =>
-  b.shared(`crossEntropy ${x[0]} ${x[1]} ${ignoreIndex}`, () =>
-    b.node(
-      "SoftmaxCrossEntropyLoss",
-      [x[0] as string, x[1] as string],
-      { reduction: "none", ignore_index: ignoreIndex },
-      2,
-    ),
-  );
+/** Adds elements into zeros of `shape`; in f32, since onnxruntime has no f16 kernel for it. */
+function scatterElements(
+  b: Builder,
+  shape: Shape,
+  dtype: DType,
+  indices: string,
+  updates: string,
+  axis: number,
+): string {
+  const half = dtype === "f16";
+  const wide = half ? first(b.node("Cast", [updates], { to: ONNX_DTYPES.f32 })) : updates;
+  const target = zeros(b, shape, half ? "f32" : dtype);
+  const added = first(b.node("ScatterElements", [target, indices, wide], { axis, reduction: "add" }));
+  return half ? first(b.node("Cast", [added], { to: ONNX_DTYPES.f16 })) : added;
+}
+
+/**
+ * Log probabilities, which rows are ignored, and a class a row as a column (0 where ignored): shared by value and gradient.
+ * (onnxruntime has no kernel for SoftmaxCrossEntropyLoss; what it puts in its place fails on no rows.)
+ */
+const crossEntropy = (b: Builder, x: readonly string[], ignoreIndex: number): [string, string, string] =>
+  b.shared(`crossEntropy ${x[0]} ${x[1]} ${ignoreIndex}`, () => {
+    const ignored = first(b.node("Equal", [x[1] as string, b.scalar(ignoreIndex, "i64")]));
+    const target = first(b.node("Where", [ignored, b.scalar(0, "i64"), x[1] as string]));
+    return [first(b.node("LogSoftmax", [x[0] as string], { axis: 1 })), ignored, column(b, target)];
+  }) as [string, string, string];
+const column = (b: Builder, value: string): string => first(b.node("Unsqueeze", [value, b.ints([1])]));
 
 const layerNorm = (b: Builder, x: readonly string[], epsilon: number): string[] =>
   b.shared(`layerNorm ${x.join(" ")} ${epsilon}`, () =>
@@ -120,9 +133,18 @@ export const lowerings: { readonly [K in LoweredOp]: Lowering<K> } = {
   or: plain("Or"),
   where: plain("Where"),
 
-  reshape: (b, t, x) => first(b.node("Reshape", [first(x), b.shape(openDim(t.attrs.shape))])),
+  reshape: (b, t, x) => {
+    const shape = openDim(t.attrs.shape);
+    // Without allowzero a 0 means "as in the input"; with it there may be no -1.
+    return first(b.node("Reshape", [first(x), b.shape(shape)], shape.includes(-1) ? {} : { allowzero: 1 }));
+  },
   transpose: (b, t, x) => first(b.node("Transpose", x, { perm: t.attrs.perm })),
-  expand: (b, t, x) => first(b.node("Expand", [first(x), b.shape(t.attrs.shape)])),
+  expand: (b, t, x) => {
+    const { shape } = t.attrs;
+    // onnxruntime drops an Expand to a constant shape with a 0 in it, so there the shape is put together at run time.
+    const target = shape.includes(0) ? first(b.node("Concat", shape.map(b.dim), { axis: 0 })) : b.shape(shape);
+    return first(b.node("Expand", [first(x), target]));
+  },
   slice: (b, t, x) => {
     const { axis, start, end, step } = t.attrs;
     return first(b.node("Slice", [first(x), b.dim(start), b.dim(end), b.ints([axis]), b.ints([step])]));
@@ -130,22 +152,12 @@ export const lowerings: { readonly [K in LoweredOp]: Lowering<K> } = {
   concat: (b, t, x) => first(b.node("Concat", x, { axis: t.attrs.axis })),
   pad: (b, t, x) => {
     const { axis, before, after, value } = t.attrs;
-    const fill =
-      t.dtype === "f16"
-        ? first(b.node("Cast", [b.scalar(value, "f32")], { to: ONNX_DTYPES.f16 }))
-        : b.scalar(value, t.dtype);
-    return first(b.node("Pad", [first(x), b.shape([before, after]), fill, b.ints([axis])]));
+    return first(b.node("Pad", [first(x), b.shape([before, after]), b.scalar(value, t.dtype), b.ints([axis])]));
   },
   gather: (b, t, x) => first(b.node("Gather", x, { axis: t.attrs.axis })),
   scatterAdd,
   gatherElements: (b, t, x) => first(b.node("GatherElements", x, { axis: t.attrs.axis })),
-  scatterElementsAdd: (b, t, x) =>
-    first(
-      b.node("ScatterElements", [zeros(b, t.shape, t.dtype), x[1] as string, x[0] as string], {
-        axis: t.attrs.axis,
-        reduction: "add",
-      }),
-    ),
+  scatterElementsAdd: (b, t, x) => scatterElements(b, t.shape, t.dtype, x[1] as string, x[0] as string, t.attrs.axis),
 
   sum: reduce("ReduceSum"),
   mean: reduce("ReduceMean"),
@@ -169,7 +181,7 @@ export const lowerings: { readonly [K in LoweredOp]: Lowering<K> } = {
     // The length is only known at run time: compute the uncropped result, extend it with zeros, cut out the wanted part.
     const full = first(b.node("ConvTranspose", x, conv("full", t)));
     const longer = first(
-      b.node("Pad", [full, b.shape([0, dimAdd(outputPadding, padding)]), b.scalar(0, "f32"), b.ints([2])]),
+      b.node("Pad", [full, b.shape([0, dimAdd(outputPadding, padding)]), b.scalar(0, t.dtype), b.ints([2])]),
     );
     const length = t.shape[2] as Dim;
     return first(b.node("Slice", [longer, b.ints([padding]), b.dim(dimAdd(length, padding)), b.ints([2])]));
@@ -182,17 +194,20 @@ export const lowerings: { readonly [K in LoweredOp]: Lowering<K> } = {
     return first(b.node("Sub", [product, first(b.node("Mul", [y as string, total]))]));
   },
   logSoftmax: (b, t, x) => first(b.node("LogSoftmax", x, { axis: t.attrs.axis })),
-  softmaxCrossEntropy: (b, t, x) => first(crossEntropy(b, x, t.attrs.ignoreIndex)),
+  softmaxCrossEntropy: (b, t, x) => {
+    const [logProbabilities, ignored, target] = crossEntropy(b, x, t.attrs.ignoreIndex);
+    const picked = first(b.node("GatherElements", [logProbabilities, target], { axis: 1 }));
+    const loss = first(b.node("Neg", [first(b.node("Squeeze", [picked, b.ints([1])]))]));
+    return first(b.node("Where", [ignored, b.scalar(0, t.dtype), loss]));
+  },
   softmaxCrossEntropyGrad: (b, t, x) => {
-    const probabilities = first(b.node("Exp", [crossEntropy(b, x, t.attrs.ignoreIndex)[1] as string]));
-    const ignored = first(b.node("Equal", [x[1] as string, b.scalar(t.attrs.ignoreIndex, "i64")]));
-    const column = (value: string): string => first(b.node("Unsqueeze", [value, b.ints([1])]));
-    const target = column(first(b.node("Where", [ignored, b.scalar(0, "i64"), x[1] as string])));
+    const [logProbabilities, ignored, target] = crossEntropy(b, x, t.attrs.ignoreIndex);
+    const probabilities = first(b.node("Exp", [logProbabilities]));
     const minusOne = first(b.node("Expand", [b.scalar(-1, "f32"), first(b.node("Shape", [target]))]));
     const difference = first(
       b.node("ScatterElements", [probabilities, target, minusOne], { axis: 1, reduction: "add" }),
     );
-    const factor = column(first(b.node("Where", [ignored, b.scalar(0, "f32"), x[2] as string])));
+    const factor = column(b, first(b.node("Where", [ignored, b.scalar(0, "f32"), x[2] as string])));
     return first(b.node("Mul", [difference, factor]));
   },
   layerNorm: (b, t, x) => first(layerNorm(b, x, t.attrs.epsilon)),
