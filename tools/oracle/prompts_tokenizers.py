@@ -141,9 +141,9 @@ CHATS = [
 
 AUDIO = "<|the audio|>"
 PROMPTS = [
-    [U("{audio}\nWhich emotion?")], [U("Listen: {audio}")], [S("You hear emotion."), U('{audio} The words are: "{transcript}".\nAnswer with one word.')],
-    [S("Voices: {voice}."), U('Transcript:\n{transcript}\n\n{audio}\nVoice: {voice}')], [U("{transcript}{audio}{voice}")],
-    [S("Be brief."), U("An example"), A("happy"), U("Now {audio} and {transcript}")],
+    [U("{audio}\nWhich emotion?")], [U("Listen: {audio}")], [S("You hear emotion."), U('{audio}\nThe words are: "{transcript}".\nAnswer with one word.')],
+    [S("Voices: {voice}."), U('Transcript:\n{transcript}\n\n{audio}\nVoice: {voice}')], [U("{transcript}\n{audio}\n{voice}")],
+    [S("Be brief."), U("An example"), A("happy"), U("Now {audio}\nand {transcript}")],
 ]
 VALUES = [{"transcript": "it's fine, I'll do it tomorrow", "voice": "loud, with a high pitch"}, {"transcript": "说话人的情绪", "voice": "émotion é\u0301"},
           {"transcript": "Hello  world", "voice": "🙂 12345"}]

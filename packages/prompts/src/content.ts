@@ -91,7 +91,7 @@ function splitLines(parts: readonly ContentPart[]): ContentLine[] {
       const end = match.index + match[0].length;
       const isBreak = match[0] === "\n";
       // The heading's line break: neither the end of a line nor of a sentence.
-      if (isBreak && /:[ \t]*$/.test(part.text.slice(0, match.index)) && part.text[end] !== "\n") continue;
+      if (isBreak && /[:：][ \t]*$/.test(part.text.slice(0, match.index)) && part.text[end] !== "\n") continue;
       const piece = part.text.slice(from, isBreak ? match.index : end);
       if (piece !== "") push({ text: piece });
       if (isBreak) lines.push([[]]);

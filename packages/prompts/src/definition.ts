@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { EmosllmError } from "@emosllm/interfaces";
 import { z } from "zod";
-import { parseContent, type ContentProblem } from "./content.ts";
+import { parseContent, type Content } from "./content.ts";
 
 /** What a prompt asks for; `context` is emotion with the dialogue before the utterance. */
 export const PROMPT_TASKS = ["emotion", "context", "transcription", "description"] as const;
@@ -136,15 +136,25 @@ const keysAt = (depth: number): readonly string[] => (depth === 0 ? Object.keys(
 /** What a schema cannot say: slots, order of roles, answers that fit the way labels are written. */
 function checkPrompt(prompt: PromptDefinition): PromptProblem[] {
   const problems: PromptProblem[] = [];
-  const check = (path: readonly (string | number)[], text: string, accepted: readonly string[]): readonly string[] => {
-    const { slots, problems: found } = parseContent(text, accepted);
-    problems.push(...found.map(({ offset, message }: ContentProblem) => ({ path, offset, message })));
-    return slots;
+  const check = (path: readonly (string | number)[], text: string, accepted: readonly string[]): Content => {
+    const content = parseContent(text, accepted);
+    problems.push(...content.problems.map(({ offset, message }) => ({ path, offset, message })));
+    return content;
   };
   const audio: number[] = [];
   prompt.messages.forEach((message, i) => {
     const path = ["messages", i, "content"] as const;
-    const slots = check(path, message.content, SLOTS);
+    const { slots, lines } = check(path, message.content, SLOTS);
+    for (const sentence of lines.flat()) {
+      const names = sentence.flatMap((part) => ("slot" in part ? [part.slot] : []));
+      const other = names.find((name) => name !== "audio" && name !== "labels");
+      if (names.includes("audio") && other !== undefined)
+        problems.push({
+          path,
+          offset: message.content.indexOf("{audio}"),
+          message: `slot 'audio' shares a sentence with '${other}', without which the audio would be left out too; put them on lines of their own`,
+        });
+    }
     for (const slot of slots) if (slot === "audio") audio.push(i);
     if (slots.includes("audio") && message.role !== "user")
       problems.push({

@@ -33,3 +33,22 @@ export {
 } from "./slots.ts";
 export { createTokenizer, type Tokenizer, type TokenizerFiles } from "./tokenizer.ts";
 export { loadTokenizer } from "./tokenizer-folder.ts";
+export {
+  labelOrders,
+  labelWords,
+  type LabelEntry,
+  type LabelForms,
+  type LabelLexicon,
+  type LabelWord,
+  type LabelWordOptions,
+  type WordForm,
+} from "./label-words.ts";
+export {
+  drawPrompt,
+  labelLexicon,
+  promptLibrary,
+  type DrawOptions,
+  type LibraryFilter,
+  type PromptDraw,
+} from "./library.ts";
+export { randomOf, shuffle } from "./random.ts";
