@@ -17,7 +17,7 @@ const CRC: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /** The page's checksum, computed as if its own four bytes were 0. */
-function pageCrc(page: Uint8Array): number {
+export function pageCrc(page: Uint8Array): number {
   let crc = 0;
   for (let i = 0; i < page.length; i++)
     crc = ((crc << 8) ^ CRC[((crc >>> 24) ^ (i >= 22 && i < 26 ? 0 : page[i]!)) & 255]!) >>> 0;
