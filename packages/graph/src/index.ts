@@ -75,6 +75,7 @@ export {
   sqrt,
   sub,
   sum,
+  takeRows,
   tanh,
   transpose,
   weight,

@@ -70,6 +70,8 @@ export interface OpAttributes {
   gather: { readonly axis: number };
   /** adds `updates` into zeros of `size` along `axis`, at `indices` (duplicates add up): the adjoint of gather */
   scatterAdd: { readonly axis: number; readonly size: Dim };
+  /** rows of (x [m, ...], indices [n]) where each row of x counts at one place only, inverse [m]: the gradient is a gather again */
+  takeRows: None;
   gatherElements: { readonly axis: number };
   /** the adjoint of gatherElements */
   scatterElementsAdd: { readonly axis: number; readonly size: Dim };

@@ -215,6 +215,12 @@ export const gather = (x: Tensor, indices: Tensor, axis = 0): Tensor =>
 /** Adds `updates` into zeros of `size` along `axis`; duplicates add up. */
 export const scatterAdd = (updates: Tensor, indices: Tensor, axis: number, size: Dim): Tensor =>
   apply("scatterAdd", [updates, indices], { axis, size: dim(size) });
+/**
+ * `x[indices]` for rows of which each counts at one place only: row j at `inverse[j]`. What else `indices` point at must not
+ * reach the loss. Its gradient is `dy[inverse]`, which is far cheaper than adding up.
+ */
+export const takeRows = (x: Tensor, indices: Tensor, inverse: Tensor): Tensor =>
+  apply("takeRows", [x, indices, inverse], none);
 /** One element a position: `x[..., indices[i], ...]` along `axis`. */
 export const gatherElements = (x: Tensor, indices: Tensor, axis: number): Tensor =>
   apply("gatherElements", [x, indices], { axis: resolveAxis("gatherElements", x, axis) });

@@ -251,6 +251,14 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
       dtype: updates.dtype,
     };
   },
+  takeRows: (inputs, _, op) => {
+    const [x, indices, inverse] = [input(op, inputs, 0), input(op, inputs, 1), input(op, inputs, 2)];
+    for (const t of [indices, inverse])
+      if (t.dtype !== "i64" || t.shape.length !== 1) refuse(op, "indices must be i64 with one axis", inputs);
+    if (inverse.shape[0] !== axisOf(op, x, 0, inputs))
+      refuse(op, `the inverse must have one place for each of the ${x.shape[0]} rows`, inputs);
+    return { shape: [indices.shape[0] as Dim, ...x.shape.slice(1)], dtype: x.dtype };
+  },
   gatherElements: (inputs, { axis }, op) => {
     const x = input(op, inputs, 0);
     const indices = input(op, inputs, 1);

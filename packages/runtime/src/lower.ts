@@ -18,7 +18,8 @@ import { type Initializer, type ValueInfo, encodeModel } from "./onnx/model.ts";
 
 /** Where the bytes of a frozen weight are: a range of a file (stays memory-mapped), or memory (is copied). Little-endian, row-major. */
 export type WeightSource = {
-  readonly dtype: DType;
+  /** An element type by the name the graph has for it. */
+  readonly dtype: string;
   readonly shape: readonly number[];
 } & ({ readonly file: string; readonly offset: number; readonly length: number } | { readonly data: ArrayBufferView });
 

@@ -155,6 +155,7 @@ export const lowerings: { readonly [K in LoweredOp]: Lowering<K> } = {
     return first(b.node("Pad", [first(x), b.shape([before, after]), b.scalar(value, t.dtype), b.ints([axis])]));
   },
   gather: (b, t, x) => first(b.node("Gather", x, { axis: t.attrs.axis })),
+  takeRows: (b, _, x) => first(b.node("Gather", x.slice(0, 2), { axis: 0 })),
   scatterAdd,
   gatherElements: (b, t, x) => first(b.node("GatherElements", x, { axis: t.attrs.axis })),
   scatterElementsAdd: (b, t, x) => scatterElements(b, t.shape, t.dtype, x[1] as string, x[0] as string, t.attrs.axis),

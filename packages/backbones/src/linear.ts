@@ -1,0 +1,41 @@
+/** @file How a backbone multiplies by its weights: one function it is given, so that adapters and quantisation can step in between. */
+import { type Tensor, add, matmul, weight } from "@emosllm/graph";
+import type { TensorSource } from "@emosllm/checkpoints";
+import { EmosllmError } from "@emosllm/interfaces";
+import { cast } from "@emosllm/graph";
+
+/**
+ * Linear layers by the path of their module (`model.layers.0.self_attn.q_proj`), all of the same input `[tokens, in]`; gives
+ * `[tokens, out]` each. Layers that share an input are asked for together, so that an implementation may batch them.
+ */
+export type Linear = (paths: readonly string[], x: Tensor) => Tensor[];
+
+/** A checkpoint's tensors by name. */
+export type TensorTable = ReadonlyMap<string, TensorSource>;
+
+/** The frozen tensor `name` in f32. Throws EmosllmError `checkpoint_invalid` when it is missing. */
+export function frozen(tensors: TensorTable, name: string, prefix = ""): Tensor {
+  const source = tensors.get(name);
+  if (!source) {
+    const near = [...tensors.keys()].filter((k) => k.split(".").at(-2) === name.split(".").at(-2)).slice(0, 3);
+    throw new EmosllmError(
+      "checkpoint_invalid",
+      `The checkpoint has no tensor '${name}'${near.length > 0 ? `; similar: ${near.join(", ")}` : ""} (it has ${tensors.size} tensors).`,
+    );
+  }
+  if (source.dtype === "f64" || source.dtype === "i16")
+    throw new EmosllmError(
+      "model_unsupported",
+      `The tensor '${name}' is ${source.dtype}; store it as f32, f16 or bf16.`,
+    );
+  return cast(weight(prefix + name, source.shape, source.dtype), "f32");
+}
+
+/** x W^T + b with the checkpoint's own weights, where `PATH.bias` exists with its bias. */
+export const frozenLinear =
+  (tensors: TensorTable, prefix = ""): Linear =>
+  (paths, x) =>
+    paths.map((path) => {
+      const y = matmul(x, frozen(tensors, `${path}.weight`, prefix), { transB: true });
+      return tensors.has(`${path}.bias`) ? add(y, frozen(tensors, `${path}.bias`, prefix)) : y;
+    });

@@ -1,0 +1,88 @@
+/** @file Which modules an adapter changes, and with what rank and scaling: PEFT's matching rules. */
+import { EmosllmError } from "@emosllm/interfaces";
+import type { LoraConfig } from "./config.ts";
+
+/** One adapted module. */
+export interface LoraTarget {
+  /** Path in the model, e.g. `model.layers.0.self_attn.q_proj`. */
+  readonly path: string;
+  readonly rank: number;
+  /** Factor of B(A(x)). */
+  readonly scaling: number;
+}
+
+const asList = <T>(value: T | readonly T[] | null): readonly T[] =>
+  value === null ? [] : Array.isArray(value) ? value : [value as T];
+
+/** Python's patterns are JavaScript's here, but for named groups and the end anchor. */
+function pattern(text: string, key: string, wrap: (p: string) => string): RegExp {
+  try {
+    return new RegExp(wrap(text.replaceAll("(?P<", "(?<").replaceAll("\\Z", "$")));
+  } catch (cause) {
+    throw new EmosllmError(
+      "adapter_invalid",
+      `adapter_config.json: ${key} '${text}' is not a regular expression: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+const whole = (p: string): string => `^(?:${p})$`;
+
+function names(value: readonly string[] | string, key: string): (path: string) => boolean {
+  if (typeof value !== "string") return (path) => value.some((t) => path === t || path.endsWith(`.${t}`));
+  const full = pattern(value, key, whole);
+  return (path) => full.test(path);
+}
+
+function layerFilter(config: LoraConfig): (path: string) => boolean {
+  if (config.layers_to_transform === null) return () => true;
+  const layers = new Set(asList(config.layers_to_transform));
+  const patterns = asList(config.layers_pattern);
+  const search =
+    patterns.length === 0
+      ? [/^.*?\.[^.]*\.(\d+)\./]
+      : patterns.map((p) => pattern(p, "layers_pattern", (t) => `^.*?\\.${t}\\.(\\d+)\\.`));
+  return (path) => {
+    for (const re of search) {
+      const found = re.exec(path);
+      if (found) return layers.has(Number(found[1]));
+    }
+    return false;
+  };
+}
+
+function override(table: Readonly<Record<string, number>>, key: string, path: string, fallback: number): number {
+  for (const [name, value] of Object.entries(table))
+    if (pattern(name, key, (p) => `^(?:.*\\.)?(?:${p})$`).test(path)) return value;
+  return fallback;
+}
+
+/**
+ * The adapted modules among `linearPaths` (all linear layers but the output layer), in that order. Throws EmosllmError
+ * `adapter_invalid` when nothing, or one of the listed names, matches no module.
+ */
+export function loraTargets(config: LoraConfig, linearPaths: readonly string[]): LoraTarget[] {
+  const { target_modules: wanted, exclude_modules: excluded } = config;
+  const isTarget = wanted === "all-linear" ? () => true : names(wanted, "target_modules");
+  const isExcluded = excluded === null ? () => false : names(excluded, "exclude_modules");
+  const inLayers = layerFilter(config);
+  const saved = asList(config.modules_to_save);
+  const targets = linearPaths
+    .filter((p) => isTarget(p) && !isExcluded(p) && inLayers(p) && !saved.some((s) => p.split(".").includes(s)))
+    .map((path) => {
+      const rank = override(config.rank_pattern, "rank_pattern", path, config.r);
+      const alpha = override(config.alpha_pattern, "alpha_pattern", path, config.lora_alpha);
+      return { path, rank, scaling: config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank };
+    });
+  const lost =
+    typeof wanted === "string" ? [] : wanted.filter((t) => !linearPaths.some((p) => p === t || p.endsWith(`.${t}`)));
+  if (targets.length === 0 || lost.length > 0) {
+    const leaves = [...new Set(linearPaths.map((p) => p.split(".").at(-1)))];
+    throw new EmosllmError(
+      "adapter_invalid",
+      `adapter_config.json: target_modules ${JSON.stringify(lost.length > 0 ? lost : wanted)} matches no linear layer; there are ${leaves.join(", ")}`,
+    );
+  }
+  return targets;
+}

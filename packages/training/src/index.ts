@@ -1,0 +1,28 @@
+export {
+  adamW,
+  addDecayedWeights,
+  clipByGlobalNorm,
+  globalNorm,
+  scaleByAdam,
+  scaleByLearningRate,
+  type AdamOptions,
+  type AdamWOptions,
+} from "./optimisers.ts";
+export { tensorStore, type TensorStore } from "./parameters.ts";
+export {
+  constantRate,
+  schedule,
+  SCHEDULER_TYPES,
+  type Schedule,
+  type ScheduleOptions,
+  type SchedulerType,
+} from "./schedules.ts";
+export { openTrainer, type MicroStep, type Trainer, type TrainerOptions } from "./step.ts";
+export {
+  chain,
+  mapTensors,
+  type GradientTransformation,
+  type StateShapes,
+  type Tensors,
+  type TransformStep,
+} from "./transform.ts";

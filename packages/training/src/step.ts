@@ -1,0 +1,128 @@
+/**
+ * @file A training step as two programs: *gradients* (batch, parameters -> loss, gradients) and *update* (gradients, state ->
+ * parameters and state, in place). Between them gradients may be added up over micro-batches and machines.
+ */
+import { type Tensor, add, gradients, input } from "@emosllm/graph";
+import { type EmoSllmGraph, type EmoSllmParts, type LaidOutBatch, buildGraph, trainedShapes } from "@emosllm/model";
+import { type CompileOptions, type HostTensor, type Program, compile } from "@emosllm/runtime";
+import { globalNorm } from "./optimisers.ts";
+import { type TensorStore, tensorStore } from "./parameters.ts";
+import type { GradientTransformation, Tensors } from "./transform.ts";
+
+/** What a trainer needs to start. */
+export interface TrainerOptions extends CompileOptions {
+  readonly parts: EmoSllmParts;
+  readonly optimiser: GradientTransformation;
+  /** Extra outputs of the gradient program. */
+  readonly outputs?: (graph: EmoSllmGraph) => Readonly<Record<string, Tensor>>;
+}
+
+/** Result of one micro-batch. */
+export interface MicroStep {
+  readonly loss: number;
+  readonly outputs: Readonly<Record<string, HostTensor>>;
+}
+
+/** Parameters, optimiser state, and the two programs. Dispose it. */
+export interface Trainer {
+  readonly parameters: TensorStore;
+  readonly gradients: TensorStore;
+  readonly state: TensorStore;
+  /** Adds the batch's gradients to `gradients` (overwrites them when `first`). */
+  accumulate(batch: LaidOutBatch, first: boolean): Promise<MicroStep>;
+  /** Updates parameters and state from `gradients`; gives the joint norm of the gradients before clipping. */
+  update(): Promise<{ readonly gradNorm: number }>;
+  dispose(): Promise<void>;
+}
+
+/** Builds the programs (the gradient program at its first use) and zero-filled parameters. */
+export async function openTrainer({ parts, optimiser, outputs, ...compileOptions }: TrainerOptions): Promise<Trainer> {
+  const shapes = trainedShapes(parts);
+  const parameters = tensorStore(shapes);
+  const grads = tensorStore(shapes);
+  const scratch = tensorStore(shapes);
+  const state = tensorStore(optimiser.init(shapes));
+  const { updateProgram, stateNames } = await compileUpdate(shapes, optimiser, compileOptions);
+  const weights = parts.languageModel.checkpoint.tensors;
+  const programs = new Map<boolean, Promise<Program>>();
+
+  const gradientProgram = (sharedPrefix: boolean): Promise<Program> => {
+    let program = programs.get(sharedPrefix);
+    if (!program) {
+      const graph = buildGraph(parts, { sharedPrefix });
+      const names = Object.keys(graph.parameters);
+      const ds = gradients(graph.loss, Object.values(graph.parameters));
+      const named = Object.fromEntries(names.map((name, i) => [`grad.${name}`, ds[i] as Tensor]));
+      program = compile({ loss: graph.loss, ...named, ...outputs?.(graph) }, { ...compileOptions, weights });
+      programs.set(sharedPrefix, program);
+    }
+    return program;
+  };
+
+  return {
+    parameters,
+    gradients: grads,
+    state,
+    async accumulate(batch, first) {
+      const program = await gradientProgram(batch.prefix > 0);
+      const target = first ? grads : scratch;
+      const into = Object.fromEntries(Object.entries(target.tensors).map(([name, t]) => [`grad.${name}`, t]));
+      const { loss, ...rest } = await program.run({ ...batch.feeds, ...parameters.tensors }, { into });
+      if (!first)
+        for (let i = 0; i < grads.flat.length; i++)
+          grads.flat[i] = (grads.flat[i] as number) + (scratch.flat[i] as number);
+      return {
+        loss: Number((loss as HostTensor).data[0]),
+        outputs: Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith("grad."))),
+      };
+    },
+    async update() {
+      const feeds: Record<string, HostTensor> = {};
+      const into: Record<string, HostTensor> = {};
+      for (const [name, t] of Object.entries(parameters.tensors)) {
+        feeds[`parameter.${name}`] = t;
+        feeds[`gradient.${name}`] = grads.tensors[name] as HostTensor;
+        into[`parameter.${name}`] = t;
+      }
+      for (const name of stateNames) {
+        const t = state.tensors[name] as HostTensor;
+        feeds[`state.${name}`] = t;
+        // Counters are read by several ops, so they are not written where they are read.
+        if (t.shape.length > 0) into[`state.${name}`] = t;
+      }
+      const result = await updateProgram.run(feeds, { into });
+      for (const name of stateNames) {
+        const t = state.tensors[name] as HostTensor<"f32">;
+        if (t.shape.length === 0) t.data.set((result[`state.${name}`] as HostTensor<"f32">).data);
+      }
+      return { gradNorm: Number((result["grad_norm"] as HostTensor).data[0]) };
+    },
+    async dispose() {
+      await updateProgram.dispose();
+      for (const p of programs.values()) await (await p).dispose();
+    },
+  };
+}
+
+async function compileUpdate(
+  shapes: Readonly<Record<string, readonly number[]>>,
+  optimiser: GradientTransformation,
+  options: CompileOptions,
+): Promise<{ updateProgram: Program; stateNames: readonly string[] }> {
+  const declare = (prefix: string, from: Readonly<Record<string, readonly number[]>>): Tensors =>
+    Object.fromEntries(Object.entries(from).map(([name, shape]) => [name, input(`${prefix}.${name}`, shape)]));
+  const parameters = declare("parameter", shapes);
+  const grads = declare("gradient", shapes);
+  const stateShapes = optimiser.init(shapes);
+  const step = optimiser.update(grads, declare("state", stateShapes), parameters);
+  const named = (prefix: string, tensors: Tensors): Record<string, Tensor> =>
+    Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${prefix}.${name}`, t]));
+  const next = Object.fromEntries(
+    Object.entries(parameters).map(([name, p]) => [name, add(p, step.updates[name] as Tensor)]),
+  );
+  const updateProgram = await compile(
+    { ...named("parameter", next), ...named("state", step.state), grad_norm: globalNorm(Object.values(grads)) },
+    options,
+  );
+  return { updateProgram, stateNames: Object.keys(stateShapes) };
+}

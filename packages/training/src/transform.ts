@@ -1,0 +1,60 @@
+/**
+ * @file Gradient transformations: an optimiser is a chain of `{ init, update }` values, as in optax. `update` builds graph, so
+ * the same optimiser runs on every device; its state is tensors with names and shapes.
+ */
+import type { Tensor } from "@emosllm/graph";
+
+/** Tensors by parameter name. */
+export type Tensors = Readonly<Record<string, Tensor>>;
+/** State of an optimiser: names (unique in a chain) and shapes; all start at 0. */
+export type StateShapes = Readonly<Record<string, readonly number[]>>;
+
+/** What `update` is given and gives. Both records of tensors have the parameters' names. */
+export interface TransformStep {
+  readonly updates: Tensors;
+  readonly state: Tensors;
+}
+
+/** One step of an optimiser: turns gradients into better updates. */
+export interface GradientTransformation {
+  /** State for parameters of these shapes. */
+  readonly init: (shapes: Readonly<Record<string, readonly number[]>>) => StateShapes;
+  /** `updates` come in as gradients (or what an earlier transformation made of them). */
+  readonly update: (updates: Tensors, state: Tensors, parameters: Tensors) => TransformStep;
+}
+
+/** Applies transformations one after the other; their states live under `0.`, `1.`, ... */
+export function chain(...parts: readonly GradientTransformation[]): GradientTransformation {
+  const prefixed = <T>(record: Readonly<Record<string, T>>, i: number): Record<string, T> =>
+    Object.fromEntries(Object.entries(record).map(([name, value]) => [`${i}.${name}`, value]));
+  const own = (state: Tensors, i: number): Tensors =>
+    Object.fromEntries(
+      Object.entries(state).flatMap(([name, value]) =>
+        name.startsWith(`${i}.`) ? [[name.slice(`${i}.`.length), value]] : [],
+      ),
+    );
+  return {
+    init: (shapes) => Object.assign({}, ...parts.map((p, i) => prefixed(p.init(shapes), i))) as StateShapes,
+    update: (updates, state, parameters) => {
+      let current = updates;
+      const next: Record<string, Tensor> = {};
+      parts.forEach((p, i) => {
+        const step = p.update(current, own(state, i), parameters);
+        current = step.updates;
+        Object.assign(next, prefixed(step.state, i));
+      });
+      return { updates: current, state: next };
+    },
+  };
+}
+
+/** The same function on each tensor. */
+export const mapTensors = (tensors: Tensors, f: (t: Tensor, name: string) => Tensor): Tensors =>
+  Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, f(t, name)]));
+
+/** A state tensor. Throws RangeError (internal) when it was not declared. */
+export function stateOf(state: Tensors, name: string): Tensor {
+  const t = state[name];
+  if (!t) throw new RangeError(`internal: no optimiser state '${name}'`);
+  return t;
+}
