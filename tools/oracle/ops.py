@@ -361,6 +361,13 @@ for tokens, heads, width in [(5, 1, 4), (3, 2, 8), (1, 3, 2), (4, 4, 16), (0, 2,
         case("rotary", rotate(heads, inverse), X(randn(tokens, heads * width), ["tokens", heads * width]), X(f64(angle.cos()), ["tokens", width // 2], grad=False),
              X(f64(angle.sin()), ["tokens", width // 2], grad=False), names={"tokens": tokens}, heads=heads, inverse=inverse)
 
+# each row of x counts at one place; elsewhere (more places than rows) the gradient that comes in is zero, as the op asks
+chosen = lambda x, i, inverse: x.index_select(0, i)
+case("takeRows", chosen, randn(5, 3), whole(3, 0, 4, 1, 2), whole(1, 3, 4, 0, 2), names={})
+places = f64(torch.zeros(6, 2, dtype=torch.float64)); places[whole(4, 0, 3)] = torch.randn(3, 2, generator=g, dtype=torch.float64)
+case("takeRows", chosen, randn(3, 2), whole(1, 0, 2, 2, 0, 0), whole(4, 0, 3), dy=places, note="more places than rows")
+case("takeRows", chosen, randn(1, 2, 4), whole(0), whole(0), note="one row of two axes")
+
 save_file(tensors, out / "ops.safetensors")
 (out / "ops.json").write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")
 print(len(cases), "cases of", len({c["op"] for c in cases}), "ops")

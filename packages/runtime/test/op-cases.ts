@@ -117,6 +117,7 @@ export const buildOp: { readonly [K in OpName]: Build<K> } = {
   pad: ([x], a) => g.pad(x!, a.axis, a.before, a.after, a.value),
   gather: ([x, i], a) => g.gather(x!, i!, a.axis),
   scatterAdd: ([u, i], a) => g.scatterAdd(u!, i!, a.axis, a.size),
+  takeRows: ([x, i, inverse]) => g.takeRows(x!, i!, inverse!),
   gatherElements: ([x, i], a) => g.gatherElements(x!, i!, a.axis),
   scatterElementsAdd: ([u, i], a) => g.scatterElementsAdd(u!, i!, a.axis, a.size),
   sum: ([x], a) => g.sum(x!, a.axes, a),
