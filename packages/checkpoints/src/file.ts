@@ -42,12 +42,15 @@ export const temporaryName = (file: string): string => `${file}.${process.pid}.$
  *
  * @throws `disk_full` when there is no room; the temporary file is gone in any case.
  */
-export async function publish(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
+export async function publish(
+  file: string,
+  write: (handle: FileHandle, temporary: string) => Promise<void>,
+): Promise<void> {
   const temporary = temporaryName(file);
   try {
     const handle = await open(temporary, "wx");
     try {
-      await write(handle);
+      await write(handle, temporary);
       await handle.sync();
     } finally {
       await handle.close();
@@ -56,14 +59,14 @@ export async function publish(file: string, write: (handle: FileHandle) => Promi
     await syncFolder(dirname(file));
   } catch (cause) {
     await rm(temporary, { force: true });
-    if ((cause as NodeJS.ErrnoException).code === "ENOSPC" || (cause as NodeJS.ErrnoException).code === "EDQUOT")
+    if (["ENOSPC", "EDQUOT"].includes((cause as NodeJS.ErrnoException).code ?? ""))
       throw new EmosllmError("disk_full", `${file}: no space left on the device`, { cause, details: { file } });
     throw cause;
   }
 }
 
 /** Makes a rename survive a power cut, where the system allows it (Windows does not open folders). */
-export async function syncFolder(folder: string): Promise<void> {
+async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");
   try {

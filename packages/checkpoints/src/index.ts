@@ -13,3 +13,16 @@ export { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors-hea
 export { loadSafetensors, writeSafetensors, type StoredTensor } from "./safetensors-write.ts";
 export type { Checkpoint, TensorSource } from "./source.ts";
 export { readTorchBin, type TorchBin } from "./torch-bin.ts";
+export { cacheFolder } from "./cache-folder.ts";
+export { contentHashes } from "./content-hash.ts";
+export {
+  BLOCK_SIZES,
+  packWeights,
+  type BlockSize,
+  type PackedBlocks,
+  type PackedMatrix,
+  type PackedWeights,
+  type PackOptions,
+  type PackProgress,
+  type PackRequest,
+} from "./pack.ts";

@@ -1,0 +1,235 @@
+import { createHash } from "node:crypto";
+import { copyFileSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import {
+  contentHashes,
+  openCheckpoint,
+  packWeights,
+  readTensor,
+  writeSafetensors,
+  type BlockSize,
+  type PackRequest,
+  type StoredTensor,
+  type TensorSource,
+} from "../src/index.ts";
+import { fixture, temporaryFolder } from "./helpers.ts";
+
+const wanted = JSON.parse(readFileSync(fixture("packed.json"), "utf8")) as Record<
+  string,
+  { shape: number[]; packed_sha256: string; scales_sha256: string }
+>;
+const sha256 = (a: NodeJS.TypedArray): string =>
+  createHash("sha256")
+    .update(new Uint8Array(a.buffer, a.byteOffset, a.byteLength))
+    .digest("hex");
+
+const request = (source: TensorSource, bits: 4 | 8, blockSize: BlockSize, transposed = false): PackRequest => ({
+  name: `${source.name} ${bits} ${blockSize}`,
+  sources: [source],
+  bits,
+  blockSize,
+  transposed,
+});
+
+test("every packing is byte for byte onnxruntime's own", async () => {
+  const { tensors } = await openCheckpoint(fixture("weights.safetensors"));
+  const requests = [...tensors.values()].flatMap((s) =>
+    ([4, 8] as const).flatMap((bits) => ([32, 128] as const).map((block) => request(s, bits, block, true))),
+  );
+  const progress: number[] = [];
+  const { matrices } = await packWeights(requests, {
+    cacheFolder: temporaryFolder(),
+    threads: 2,
+    onProgress: ({ packed, total }) => progress.push(packed / total),
+  });
+  let compared = 0;
+  for (const [name, matrix] of matrices)
+    for (const [suffix, blocks] of [
+      ["", matrix],
+      [" transposed", matrix.transposed!],
+    ] as const) {
+      const want = wanted[`${name}${suffix}`]!;
+      expect({ name, shape: blocks.data.shape }).toEqual({ name, shape: want.shape });
+      const scales = (await readTensor(blocks.scales, "f32")).map((v) => v + 0); // -0 and 0 scale alike
+      expect({ name, suffix, scales: sha256(scales) }).toEqual({ name, suffix, scales: want.scales_sha256 });
+      expect({ name, suffix, packed: sha256(await readTensor(blocks.data)) }).toEqual({
+        name,
+        suffix,
+        packed: want.packed_sha256,
+      });
+      compared++;
+    }
+  expect(compared).toBe(Object.keys(wanted).length);
+  expect(progress.at(-1)).toBe(1);
+  expect(progress).toEqual(progress.toSorted((a, b) => a - b));
+});
+
+/** A matrix in a file of its own. */
+async function matrixFile(folder: string, rows: number, columns: number, name = "w"): Promise<TensorSource> {
+  const data = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 12.9898) * 0.05);
+  const file = join(folder, `${name}.safetensors`);
+  await writeSafetensors(file, new Map([[name, { dtype: "f32", shape: [rows, columns], data }]]));
+  return (await openCheckpoint(file)).tensors.get(name)!;
+}
+
+test("stacked sources and row slices pack as the one matrix that they make", async () => {
+  const cacheFolder = temporaryFolder();
+  const whole = await matrixFile(cacheFolder, 100, 64);
+  const slice = (from: number, to: number): TensorSource => ({
+    ...whole,
+    shape: [to - from, 64],
+    offset: whole.offset + from * 64 * 4,
+    length: (to - from) * 64 * 4,
+  });
+  const common = { bits: 8, blockSize: 32, transposed: true } as const;
+  const { matrices } = await packWeights(
+    [
+      { name: "one", sources: [whole], ...common },
+      { name: "three", sources: [slice(0, 7), slice(7, 77), slice(77, 100)], ...common },
+    ],
+    { cacheFolder },
+  );
+  const bytes = async (name: string): Promise<unknown[]> => {
+    const { data, scales, transposed } = matrices.get(name)!;
+    return Promise.all(
+      [data, scales, transposed!.data, transposed!.scales].map(async (t) => sha256(await readTensor(t))),
+    );
+  };
+  expect(await bytes("three")).toEqual(await bytes("one"));
+});
+
+test("a matrix cut into many units packs to the same bytes", async () => {
+  // 500 rows of 130 in units of 32 or 96 rows: the transposed packing is written column by column, the last unit ends in a block.
+  const folder = temporaryFolder();
+  const matrix = await matrixFile(folder, 500, 130);
+  const requests = ([4, 8] as const).flatMap((bits) => [request(matrix, bits, 32, true), request(matrix, bits, 128)]);
+  const [whole, cut, fine] = await Promise.all(
+    [undefined, 13000, 1].map((unitWeights) =>
+      packWeights(requests, { cacheFolder: temporaryFolder(), threads: 2, unitWeights }),
+    ),
+  );
+  const bytes = readFileSync(whole!.file);
+  expect(readFileSync(cut!.file).equals(bytes)).toBe(true);
+  expect(readFileSync(fine!.file).equals(bytes)).toBe(true);
+});
+
+test("a view of a .bin and a deflated member pack as their values", async () => {
+  const cacheFolder = temporaryFolder();
+  const views = (await openCheckpoint(fixture("bins/views.bin"))).tensors;
+  const deflated = (await openCheckpoint(fixture("bins/deflated.bin"))).tensors;
+  const common = { bits: 8, blockSize: 32 } as const;
+  const { matrices } = await packWeights(
+    [
+      { name: "turned", sources: [views.get("transposed")!], ...common },
+      { name: "straight", sources: [views.get("same")!], ...common, transposed: true },
+      { name: "deflated", sources: [deflated.get("same")!], ...common },
+    ],
+    { cacheFolder },
+  );
+  const bytes = async (s: TensorSource): Promise<string> => sha256(await readTensor(s));
+  expect(await bytes(matrices.get("turned")!.data)).toBe(await bytes(matrices.get("straight")!.transposed!.data));
+  expect(await bytes(matrices.get("deflated")!.data)).toBe(await bytes(matrices.get("straight")!.data));
+  expect(readdirSync(join(cacheFolder, "packed")).filter((n) => !/^[0-9a-f]{64}\.safetensors$/.test(n))).toEqual([
+    "hashes",
+  ]);
+});
+
+test("the cache is found again, also for a copy elsewhere, and never for other content or settings", async () => {
+  const cacheFolder = temporaryFolder();
+  const source = await matrixFile(cacheFolder, 64, 64);
+  let packings = 0;
+  const pack = (s: TensorSource, bits: 4 | 8 = 8): Promise<{ file: string }> =>
+    packWeights([{ ...request(s, bits, 32), name: "w" }], { cacheFolder, onProgress: () => packings++ });
+  const { file } = await pack(source);
+  expect((await pack(source)).file).toBe(file);
+  expect(packings).toBe(1);
+
+  const copy = join(temporaryFolder(), "other.safetensors");
+  copyFileSync(source.file, copy);
+  const copied = (await openCheckpoint(copy)).tensors.get("w")!;
+  expect((await pack(copied)).file).toBe(file);
+  expect(packings).toBe(1);
+
+  expect((await pack(source, 4)).file).not.toBe(file);
+  expect(packings).toBe(2);
+
+  // One value changed in place; size and modification time as before.
+  const { atime, mtime, size } = statSync(source.file);
+  const bytes = readFileSync(source.file);
+  bytes[source.offset + 4003]! ^= 0x40;
+  writeFileSync(source.file, bytes);
+  utimesSync(source.file, atime, mtime);
+  expect(statSync(source.file).size).toBe(size);
+  expect((await pack(source)).file).not.toBe(file);
+  expect(packings).toBe(3);
+});
+
+test("a remembered hash is used only while nothing about the file has changed", async () => {
+  const memory = temporaryFolder();
+  const file = join(temporaryFolder(), "f");
+  writeFileSync(file, "one");
+  const hash = async (): Promise<string> => (await contentHashes([file], { memory })).get(file)!;
+  const sha = (text: string): string => createHash("sha256").update(text).digest("hex");
+  expect(await hash()).toBe(sha("one"));
+  expect(readdirSync(memory)).toEqual([]); // too young to be remembered
+  writeFileSync(file, "two");
+  expect(await hash()).toBe(sha("two"));
+  await new Promise((resolve) => setTimeout(resolve, 2100));
+  expect(await hash()).toBe(sha("two"));
+  const [entry] = readdirSync(memory);
+  const path = join(memory, entry!);
+  // Prove that the memory is read: a planted hash comes back.
+  writeFileSync(path, readFileSync(path, "utf8").replace(sha("two"), "planted"));
+  expect(await hash()).toBe("planted");
+  const { atime, mtime } = statSync(file);
+  writeFileSync(file, "six");
+  utimesSync(file, atime, mtime);
+  expect(await hash()).toBe(sha("six"));
+});
+
+test("a damaged cache file is made again", async () => {
+  const cacheFolder = temporaryFolder();
+  const source = await matrixFile(cacheFolder, 64, 64);
+  const { file, matrices } = await packWeights([request(source, 8, 32)], { cacheFolder });
+  const whole = readFileSync(file);
+  writeFileSync(file, whole.subarray(0, 500));
+  const again = await packWeights([request(source, 8, 32)], { cacheFolder });
+  expect(again.file).toBe(file);
+  expect(readFileSync(file).equals(whole)).toBe(true);
+  expect(again.matrices).toEqual(matrices);
+});
+
+test("what cannot be packed is refused, and nothing is left behind", async () => {
+  const cacheFolder = temporaryFolder();
+  const good = await matrixFile(cacheFolder, 4, 40);
+  const bad = join(cacheFolder, "bad.safetensors");
+  const values = new Map<string, StoredTensor>(
+    [NaN, Infinity, -Infinity].map((v, i) => [
+      `w${i}`,
+      { dtype: "f32", shape: [2, 40], data: Float32Array.from({ length: 80 }, (_, j) => (j === 75 ? v : 1)) },
+    ]),
+  );
+  const bytes: StoredTensor = { dtype: "i8", shape: [2, 2], data: new Int8Array(4) };
+  await writeSafetensors(bad, new Map([...values, ["i", bytes]]));
+  const { tensors } = await openCheckpoint(bad);
+  const pack = (...requests: PackRequest[]): Promise<unknown> => packWeights(requests, { cacheFolder });
+  for (const name of values.keys())
+    await expect(pack(request(tensors.get(name)!, 8, 32))).rejects.toThrow(
+      `${bad}: tensor '${name}': holds a value that is not finite`,
+    );
+  await expect(pack(request(tensors.get("i")!, 8, 32))).rejects.toThrow(
+    "tensor 'i': i8 cannot be packed; f32, f16 and bf16 can",
+  );
+  await expect(pack(request({ ...good, shape: [160] }, 8, 32))).rejects.toThrow("shape [160] cannot be packed");
+  await expect(pack(request(good, 8, 48 as BlockSize))).rejects.toThrow("block size 48; one of 32, 64, 128, 256");
+  await expect(pack(request(good, 3 as 4, 32))).rejects.toThrow("bits 3; 4 and 8 can be packed");
+  await expect(pack(request(good, 8, 32), request(good, 8, 32))).rejects.toThrow("two requests have this name");
+  await expect(pack({ ...request(good, 8, 32), sources: [good, { ...good, shape: [8, 20] }] })).rejects.toThrow(
+    "has 20 columns, 'w' before it 40",
+  );
+  await expect(
+    packWeights([request(good, 8, 32)], { cacheFolder, signal: AbortSignal.abort(new Error("enough")) }),
+  ).rejects.toThrow("enough");
+  expect(readdirSync(join(cacheFolder, "packed")).filter((n) => n !== "hashes")).toEqual([]);
+});
