@@ -1,5 +1,11 @@
 export { parseModelConfig, type ModelConfig } from "./language/config.ts";
 export { languageModel, openLanguageModel, type LanguageModel } from "./language/language-model.ts";
-export { causalLayout, type AttentionSpec, type CausalLayoutSizes, type TokenLayout } from "./language/layout.ts";
+export {
+  causalLayout,
+  type AttentionSpec,
+  type Branches,
+  type CausalLayoutSizes,
+  type TokenLayout,
+} from "./language/layout.ts";
 export { ropeFrequencies, type RopeParameters } from "./language/rope.ts";
 export { frozen, frozenLinear, type Linear, type TensorTable } from "./linear.ts";

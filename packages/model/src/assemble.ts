@@ -19,7 +19,7 @@ import {
 } from "@emosllm/graph";
 import type { LoraAdapter } from "@emosllm/lora";
 import type { Projector } from "@emosllm/projector";
-import { type StepInputs, stepInputs } from "./step-inputs.ts";
+import { type AudioInputs, type BatchForm, type StepInputs, stepInputs } from "./step-inputs.ts";
 
 /** The parts of one model. */
 export interface EmoSllmParts {
@@ -42,48 +42,54 @@ export function trainedShapes({ projector, adapter }: EmoSllmParts): Record<stri
 /** The graph of one batch. */
 export interface EmoSllmGraph {
   readonly inputs: StepInputs;
-  /** Trained parameters by name. */
+  /** Trained parameters that the graph reads, by name. */
   readonly parameters: Readonly<Record<string, Tensor>>;
   /** `[labels, vocabSize]` */
   readonly logits: Tensor;
-  /** Weighted sum of cross entropies, a scalar. */
-  readonly loss: Tensor;
+  /** Negative log-likelihood of each label token, `[labels]`. */
+  readonly losses: Tensor;
 }
 
-/** Options of {@link buildGraph}. */
-export interface GraphOptions {
-  /** Rows share a prefix (fed as `prefix_ids`), which then runs once. */
-  readonly sharedPrefix: boolean;
-}
+type Parameter = (name: string, shape: Shape) => Tensor;
 
 /** Builds the graph. Nothing is computed here. */
-export function buildGraph(parts: EmoSllmParts, { sharedPrefix }: GraphOptions): EmoSllmGraph {
+export function buildGraph(parts: EmoSllmParts, form: BatchForm): EmoSllmGraph {
   const { languageModel, projector, adapter } = parts;
-  const parameters: Record<string, Tensor> = {};
-  const parameter = (name: string, shape: Shape): Tensor => (parameters[name] ??= input(name, shape));
-  const inputs = stepInputs(parts.audioSize, projector.queries, sharedPrefix);
-
-  const vectors = projector.build(inputs.audioFeatures, inputs.audioLengths, (name, shape) =>
-    parameter(PROJECTOR_PREFIX + name, shape),
-  );
+  const read: Record<string, Tensor> = {};
+  const parameter: Parameter = (name, shape) => (read[name] ??= input(name, shape));
+  const inputs = stepInputs(form, parts.audioSize, projector.queries);
   const [rows, suffix] = inputs.suffixIds.shape as [Dim, Dim];
-  const own = inputs.audioIndex.shape[0] as Dim;
-  const width = languageModel.config.hiddenSize;
-  const text = languageModel.embed(reshape(inputs.suffixIds, [own]));
-  const isAudio = reshape(greaterEqual(inputs.audioIndex, scalar(0, "i64")), [own, 1]);
-  const pool = reshape(vectors, [inputs.audioPlaces.shape[0] as Dim, width]);
-  const placed = takeRows(pool, maximum(inputs.audioIndex, scalar(0, "i64")), inputs.audioPlaces);
-  const suffixHidden = where(isAudio, placed, text);
-  const hidden = inputs.prefixIds ? concat([languageModel.embed(inputs.prefixIds), suffixHidden], 0) : suffixHidden;
   const prefix: Dim = inputs.prefixIds ? (inputs.prefixIds.shape[0] as Dim) : 0;
 
+  const text = languageModel.embed(reshape(inputs.suffixIds, [`${rows}*${suffix}`]));
+  const own = inputs.audio ? placeAudio(parts, inputs.audio, text, parameter) : text;
+  const hidden = inputs.prefixIds ? concat([languageModel.embed(inputs.prefixIds), own], 0) : own;
+
   const linear = adapter ? adapter.apply(languageModel.linear, parameter) : languageModel.linear;
-  const out = languageModel.layers(hidden, causalLayout({ rows, suffix, prefix }), linear);
-  const logits = languageModel.head(gather(out, inputs.labelPlaces), linear);
-  const loss = sum(mul(softmaxCrossEntropy(logits, inputs.labelIds), inputs.labelWeights));
+  const layout = causalLayout({ rows, suffix, prefix, ...(inputs.branches ? { branches: inputs.branches } : {}) });
+  const logits = languageModel.head(gather(languageModel.layers(hidden, layout, linear), inputs.labelPlaces), linear);
   // Parameters in the declared order, whatever order the graph asked for them in.
-  const ordered = Object.fromEntries(
-    Object.keys(trainedShapes(parts)).map((name) => [name, parameters[name] as Tensor]),
+  const parameters = Object.fromEntries(
+    Object.keys(trainedShapes(parts)).flatMap((name) => (read[name] ? [[name, read[name]] as const] : [])),
   );
-  return { inputs, parameters: ordered, logits, loss };
+  return { inputs, parameters, logits, losses: softmaxCrossEntropy(logits, inputs.labelIds) };
 }
+
+/** The projected vectors at their places among the text's embeddings, `[rows*suffix, width]`. */
+function placeAudio(
+  { languageModel, projector }: EmoSllmParts,
+  audio: AudioInputs,
+  text: Tensor,
+  parameter: Parameter,
+): Tensor {
+  const vectors = projector.build(audio.features, audio.lengths, (name, shape) =>
+    parameter(PROJECTOR_PREFIX + name, shape),
+  );
+  const pool = reshape(vectors, [audio.places.shape[0] as Dim, languageModel.config.hiddenSize]);
+  const zero = scalar(0, "i64");
+  const isAudio = reshape(greaterEqual(audio.index, zero), [audio.index.shape[0] as Dim, 1]);
+  return where(isAudio, takeRows(pool, maximum(audio.index, zero), audio.places), text);
+}
+
+/** The loss of a graph: label losses weighted by the fed `label_weights` `[labels]` and added up. */
+export const weightedLoss = (graph: EmoSllmGraph): Tensor => sum(mul(graph.losses, input("label_weights", ["labels"])));

@@ -2,9 +2,17 @@ export {
   buildGraph,
   PROJECTOR_PREFIX,
   trainedShapes,
+  weightedLoss,
   type EmoSllmGraph,
   type EmoSllmParts,
-  type GraphOptions,
 } from "./assemble.ts";
-export { commonPrefix, layOutBatch, type BatchOptions, type BatchRow, type LaidOutBatch } from "./batch.ts";
-export { stepInputs, type StepInputs } from "./step-inputs.ts";
+export {
+  commonPrefix,
+  layOutBatch,
+  type BatchOptions,
+  type BatchRow,
+  type Frames,
+  type LaidOutBatch,
+} from "./batch.ts";
+export { openScorer, type AnswerScores, type Scorer } from "./scorer.ts";
+export { formKey, stepInputs, type AudioInputs, type BatchForm, type StepInputs } from "./step-inputs.ts";

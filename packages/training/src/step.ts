@@ -3,7 +3,16 @@
  * parameters and state, in place). Between them gradients may be added up over micro-batches and machines.
  */
 import { type Tensor, add, gradients, input } from "@emosllm/graph";
-import { type EmoSllmGraph, type EmoSllmParts, type LaidOutBatch, buildGraph, trainedShapes } from "@emosllm/model";
+import {
+  type BatchForm,
+  type EmoSllmGraph,
+  type EmoSllmParts,
+  type LaidOutBatch,
+  buildGraph,
+  formKey,
+  trainedShapes,
+  weightedLoss,
+} from "@emosllm/model";
 import { type CompileOptions, type HostTensor, type Program, compile } from "@emosllm/runtime";
 import { globalNorm } from "./optimisers.ts";
 import { type TensorStore, tensorStore } from "./parameters.ts";
@@ -44,17 +53,19 @@ export async function openTrainer({ parts, optimiser, outputs, ...compileOptions
   const state = tensorStore(optimiser.init(shapes));
   const { updateProgram, stateNames } = await compileUpdate(shapes, optimiser, compileOptions);
   const weights = parts.languageModel.checkpoint.tensors;
-  const programs = new Map<boolean, Promise<Program>>();
+  const programs = new Map<string, Promise<Program>>();
 
-  const gradientProgram = (sharedPrefix: boolean): Promise<Program> => {
-    let program = programs.get(sharedPrefix);
+  const gradientProgram = (form: BatchForm): Promise<Program> => {
+    const key = formKey(form);
+    let program = programs.get(key);
     if (!program) {
-      const graph = buildGraph(parts, { sharedPrefix });
+      const graph = buildGraph(parts, form);
+      const loss = weightedLoss(graph);
       const names = Object.keys(graph.parameters);
-      const ds = gradients(graph.loss, Object.values(graph.parameters));
+      const ds = gradients(loss, Object.values(graph.parameters));
       const named = Object.fromEntries(names.map((name, i) => [`grad.${name}`, ds[i] as Tensor]));
-      program = compile({ loss: graph.loss, ...named, ...outputs?.(graph) }, { ...compileOptions, weights });
-      programs.set(sharedPrefix, program);
+      program = compile({ loss, ...named, ...outputs?.(graph) }, { ...compileOptions, weights });
+      programs.set(key, program);
     }
     return program;
   };
@@ -64,9 +75,16 @@ export async function openTrainer({ parts, optimiser, outputs, ...compileOptions
     gradients: grads,
     state,
     async accumulate(batch, first) {
-      const program = await gradientProgram(batch.prefix > 0);
+      const program = await gradientProgram(batch.form);
       const target = first ? grads : scratch;
-      const into = Object.fromEntries(Object.entries(target.tensors).map(([name, t]) => [`grad.${name}`, t]));
+      // A batch without audio gives the projector no gradients.
+      const given = new Set(program.outputs.map((o) => o.name));
+      if (!batch.form.audio) target.flat.fill(0);
+      const into = Object.fromEntries(
+        Object.entries(target.tensors).flatMap(([name, t]) =>
+          given.has(`grad.${name}`) ? [[`grad.${name}`, t] as const] : [],
+        ),
+      );
       const { loss, ...rest } = await program.run({ ...batch.feeds, ...parameters.tensors }, { into });
       if (!first)
         for (let i = 0; i < grads.flat.length; i++)

@@ -66,7 +66,7 @@ export function goldenRows(batch: ReadonlyMap<string, StoredTensor>, prefix: num
     return {
       before: row.slice(0, prefix),
       after: row.slice(prefix + 1, start),
-      labels: row.slice(start, start + count),
+      answers: [row.slice(start, start + count)],
       frames: { data: (features.data as Float32Array).slice(offset, offset + length * audioSize), length },
     };
   });

@@ -23,10 +23,12 @@ import {
   transpose,
   where,
   and,
+  equal,
   less,
+  mul,
+  or,
   scalar,
   tanh,
-  mul,
 } from "@emosllm/graph";
 
 /** What one attention layer says of itself. */
@@ -58,16 +60,28 @@ export interface CausalLayoutSizes {
   readonly suffix: Dim;
   /** Tokens that all rows share; 0 when there are none. */
   readonly prefix?: Dim;
+  /** Rows whose end splits into alternatives; a plain causal row when not given. */
+  readonly branches?: Branches;
+}
+
+/** Alternatives in a row: several answers after one context, none of which sees another. */
+export interface Branches {
+  /** i64 `[rows, suffix]`: 0 for the context, which all see; k for the k-th alternative, which only itself sees */
+  readonly segments: Tensor;
+  /** i64 `[rows, suffix]`: position of each token in its row, prefix counted */
+  readonly positions: Tensor;
 }
 
 /** Rows `[prefix + rows*suffix]`: the shared prefix first, then row after row. */
-export function causalLayout({ rows, suffix, prefix = 0 }: CausalLayoutSizes): TokenLayout {
+export function causalLayout({ rows, suffix, prefix = 0, branches }: CausalLayoutSizes): TokenLayout {
   const own = dimMultiply(rows, suffix);
   const tokens = dimAdd(prefix, own);
-  const ownPositions = reshape(expand(add(range(suffix), size(prefix)), [rows, suffix]), [own]);
+  const ownPositions = reshape(branches?.positions ?? expand(add(range(suffix), size(prefix)), [rows, suffix]), [own]);
   const positions = prefix === 0 ? ownPositions : concat([range(prefix), ownPositions], 0);
-  const prefixMask = maskCache(0, prefix);
-  const suffixMask = maskCache(prefix, suffix);
+  const prefixMask = byWindow((window) => causalMask(0, prefix, window));
+  const suffixMask = byWindow((window) =>
+    branches ? branchMask(rows, suffix, prefix, branches, window) : causalMask(prefix, suffix, window),
+  );
 
   return {
     tokens,
@@ -99,22 +113,52 @@ export function causalLayout({ rows, suffix, prefix = 0 }: CausalLayoutSizes): T
   };
 }
 
-/** Additive masks `[length, before + length]` by window, each built once. */
-function maskCache(before: Dim, length: Dim): (window: number | undefined) => Tensor {
+type MaskOf = (window: number | undefined) => Tensor;
+
+/** Each window's mask is built once for all layers. */
+function byWindow(build: MaskOf): MaskOf {
   const made = new Map<number | undefined, Tensor>();
   return (window) => {
     let mask = made.get(window);
-    if (!mask) {
-      const from = reshape(add(range(length), size(before)), [length, 1]);
-      const to = reshape(range(dimAdd(before, length)), [1, dimAdd(before, length)]);
-      const near =
-        window === undefined
-          ? lessEqual(to, from)
-          : and(lessEqual(to, from), less(sub(from, to), scalar(window, "i64")));
-      made.set(window, (mask = where(near, 0, MASKED)));
-    }
+    if (!mask) made.set(window, (mask = build(window)));
     return mask;
   };
+}
+
+/** from and to: positions that broadcast to the mask's shape. */
+const visible = (from: Tensor, to: Tensor, window: number | undefined): Tensor =>
+  window === undefined ? lessEqual(to, from) : and(lessEqual(to, from), less(sub(from, to), scalar(window, "i64")));
+
+/** Added to the scores: `[length, before + length]`. */
+function causalMask(before: Dim, length: Dim, window: number | undefined): Tensor {
+  const from = reshape(add(range(length), size(before)), [length, 1]);
+  const to = reshape(range(dimAdd(before, length)), [1, dimAdd(before, length)]);
+  return where(visible(from, to, window), 0, MASKED);
+}
+
+/** The same for rows with alternatives: `[rows, 1, suffix, prefix + suffix]`. */
+function branchMask(
+  rows: Dim,
+  suffix: Dim,
+  prefix: Dim,
+  { segments, positions }: Branches,
+  window: number | undefined,
+): Tensor {
+  const column = (t: Tensor): Tensor => reshape(t, [rows, 1, suffix, 1]);
+  const row = (t: Tensor): Tensor => reshape(t, [rows, 1, 1, suffix]);
+  // Order in the row decides, so that padding sees nothing new; positions only matter to a window.
+  const order = reshape(range(suffix), [1, 1, suffix, 1]);
+  const earlier = lessEqual(reshape(range(suffix), [1, 1, 1, suffix]), order);
+  const allowed = or(equal(row(segments), scalar(0, "i64")), equal(row(segments), column(segments)));
+  const near = window === undefined ? allowed : and(allowed, visible(column(positions), row(positions), window));
+  const own = where(and(earlier, near), 0, MASKED);
+  if (prefix === 0) return own;
+  const shared = reshape(range(prefix), [1, 1, 1, prefix]);
+  const before =
+    window === undefined
+      ? expand(scalar(0), [rows, 1, suffix, prefix])
+      : where(visible(column(positions), shared, window), 0, MASKED);
+  return concat([before, own], 3);
 }
 
 /** Far below any score, yet finite: exp underflows to exactly 0. */
