@@ -1,5 +1,5 @@
 /** @file Lowers a graph to the bytes of one ONNX model: equal parts once, frozen weights as byte ranges of their files. */
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { parse as parsePath, relative } from "node:path";
 import {
   type DType,
@@ -14,7 +14,7 @@ import {
 import { EmosllmError } from "@emosllm/interfaces";
 import { type ModelBuilder, modelBuilder } from "./onnx/builder.ts";
 import { type Lowering, type LoweredOp, lowerings } from "./onnx/lowerings.ts";
-import { type Initializer, type ValueInfo, encodeModel } from "./onnx/model.ts";
+import { type Initializer, type Node, type ValueInfo, encodeModel } from "./onnx/model.ts";
 
 /** Where the bytes of a frozen weight are: a range of a file (stays memory-mapped), or memory (is copied). Little-endian, row-major. */
 export type WeightSource = {
@@ -37,7 +37,7 @@ export interface LoweredModel {
   readonly outputs: readonly Port[];
   /** The folder that external locations are relative to (the file system's root). */
   readonly externalFolder: string;
-  readonly nodeCount: number;
+  readonly nodes: readonly Node[];
 }
 
 /** Lowers everything that `outputs` need. Throws RangeError for clashing inputs, EmosllmError for a weight that is missing or does not fit. */
@@ -48,7 +48,7 @@ export function lower(
   const order = topologicalOrder(Object.values(outputs));
   const inputs = collectInputs(order);
   const builder = modelBuilder([...inputs.values()].map((tensor) => ({ value: inputValue(tensor), tensor })));
-  const files = new Map<string, string>();
+  const files = new Map<string, MappedFile>();
   const externalFolder = parsePath(process.cwd()).root;
 
   const values = new Map<Tensor, string>();
@@ -90,7 +90,7 @@ export function lower(
   return {
     bytes,
     externalFolder,
-    nodeCount: builder.nodes.length,
+    nodes: builder.nodes,
     inputs: [...inputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
     outputs: Object.entries(outputs).map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
   };
@@ -141,18 +141,50 @@ function constantValue(b: ModelBuilder, t: Tensor<"constant">): string {
   return name;
 }
 
+interface MappedFile {
+  /** Relative to the external folder. */
+  readonly location: string;
+  readonly size: number;
+}
+
+/**
+ * Real path from the root: a Hugging Face snapshot is a folder of symlinks, which onnxruntime refuses to follow out of its
+ * folder. The size is checked because a mapped file that is too short kills the process when it is read.
+ */
+function mappedFile(weight: string, file: string, files: Map<string, MappedFile>, root: string): MappedFile {
+  const known = files.get(file);
+  if (known) return known;
+  try {
+    const real = realpathSync(file);
+    const mapped = { location: relative(root, real), size: statSync(real).size };
+    files.set(file, mapped);
+    return mapped;
+  } catch (cause) {
+    throw new EmosllmError("checkpoint_not_found", `The file of the weight '${weight}' cannot be opened: ${file}`, {
+      cause,
+    });
+  }
+}
+
 const BYTES: Readonly<Record<DType, number>> = { f32: 4, f16: 2, bf16: 2, i64: 8, i32: 4, i8: 1, u8: 1, bool: 1 };
 
 function weightValue(
   b: ModelBuilder,
   t: Tensor<"weight">,
   source: WeightSource | undefined,
-  files: Map<string, string>,
+  files: Map<string, MappedFile>,
   root: string,
 ): string {
   const { name } = t.attrs;
   if (!source)
     throw new EmosllmError("checkpoint_invalid", `The weight '${name}' ${describeType(t)} is not in the checkpoint.`);
+  // A tensor source of @emosllm/checkpoints may say that its elements are not simply in a row.
+  const { strides, compressed } = source as { readonly strides?: unknown; readonly compressed?: unknown };
+  if (strides !== undefined || compressed !== undefined)
+    throw new EmosllmError(
+      "checkpoint_invalid",
+      `The weight '${name}' is ${compressed === undefined ? "not stored row by row" : "compressed"}, so it cannot be mapped; read it into memory first.`,
+    );
   const shape = t.shape.map((d) => dimEvaluate(d, {}));
   if (source.dtype !== t.dtype || source.shape.join() !== shape.join())
     throw new EmosllmError(
@@ -170,10 +202,14 @@ function weightValue(
   if ("data" in source) {
     data = new Uint8Array(source.data.buffer, source.data.byteOffset, source.data.byteLength);
   } else {
-    let location = files.get(source.file);
-    // Real path from the root: a Hugging Face snapshot is a folder of symlinks, which onnxruntime refuses to follow out of its folder.
-    if (location === undefined) files.set(source.file, (location = relative(root, realpathSync(source.file))));
-    data = { location, offset: source.offset, length: source.length };
+    const { location, size } = mappedFile(name, source.file, files, root);
+    const { offset } = source;
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > size)
+      throw new EmosllmError(
+        "checkpoint_invalid",
+        `The weight '${name}' lies at bytes ${offset} to ${offset + length} of ${source.file}, which has only ${size} bytes. Is the file cut off?`,
+      );
+    data = { location, offset, length };
   }
   const value = `w:${name}`;
   b.initializers.push({ name: value, dtype: t.dtype, shape, data });

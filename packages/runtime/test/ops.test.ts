@@ -62,7 +62,8 @@ async function check(c: OpCase, key: string): Promise<string[]> {
     ),
   );
   const program = await compile(outputs, {
-    threads: 2,
+    // Two, where a kernel that adds from several threads would lose some.
+    threads: /scatter|gather|slice/i.test(c.op) ? 2 : 1,
     weights: (name) => fixture(name) as HostTensor & { data: ArrayBufferView },
   });
   try {

@@ -1,0 +1,112 @@
+/**
+ * @file Whether an output may be written into the memory of an input. onnxruntime does not ask: a node that reads the input
+ * after the output was written gets the new values.
+ */
+import type { HostTensor } from "./host-tensor.ts";
+import type { Node } from "./onnx/model.ts";
+
+/** Nodes whose result is their input's memory seen differently: who reads it reads the input. */
+const VIEWS: ReadonlySet<string> = new Set(["Identity", "Reshape", "Squeeze", "Unsqueeze"]);
+/** Nodes that read only an input's shape. */
+const SHAPE_ONLY: ReadonlySet<string> = new Set(["Shape"]);
+/** Nodes that read element i of an input of the output's shape last when they write element i. */
+const ELEMENTWISE: ReadonlySet<string> = new Set([
+  ...["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Where", "Neg", "Abs", "Exp", "Log", "Sqrt", "Reciprocal"],
+  // Not the Gelu kernels: they read the input again after a first pass over the output.
+  ...["Tanh", "Sigmoid", "Erf", "Sin", "Cos", "Floor", "Sign", "Relu"],
+  ...VIEWS,
+]);
+
+/** Says why an output must not be written into an input, or undefined where it may. */
+export type HazardFinder = (output: string, input: string) => string | undefined;
+
+/**
+ * Safe whatever order the nodes run in: each node that reads the input must come before the one that makes the output
+ * because the output depends on it, or be that one and work element by element.
+ */
+export function hazardFinder(nodes: readonly Node[]): HazardFinder {
+  const maker = new Map<string, number>();
+  const readers = new Map<string, number[]>();
+  nodes.forEach((n, i) => {
+    for (const v of n.outputs) maker.set(v, i);
+    for (const v of n.inputs) {
+      const known = readers.get(v);
+      if (known) known.push(i);
+      else readers.set(v, [i]);
+    }
+  });
+  const before = new Map<string, ReadonlySet<number>>();
+  const known = new Map<string, string | undefined>();
+
+  function needed(output: string): ReadonlySet<number> {
+    const found = before.get(output);
+    if (found) return found;
+    const set = new Set<number>();
+    const stack = [`out:${output}`];
+    for (let v = stack.pop(); v !== undefined; v = stack.pop()) {
+      const i = maker.get(v);
+      if (i === undefined || set.has(i)) continue;
+      set.add(i);
+      stack.push(...(nodes[i] as Node).inputs);
+    }
+    before.set(output, set);
+    return set;
+  }
+
+  /** The nodes that write the output's memory: its maker, and through views the maker of what it views. */
+  function writers(output: string): Set<number> {
+    const set = new Set<number>();
+    for (let i = maker.get(`out:${output}`); i !== undefined;) {
+      set.add(i);
+      const n = nodes[i] as Node;
+      i = VIEWS.has(n.opType) ? maker.get(n.inputs[0] as string) : undefined;
+    }
+    return set;
+  }
+
+  function find(output: string, input: string): string | undefined {
+    const earlier = needed(output);
+    const last = writers(output);
+    const values = [`in:${input}`];
+    for (let v = values.pop(); v !== undefined; v = values.pop())
+      for (const i of readers.get(v) ?? []) {
+        const { opType, inputs, outputs } = nodes[i] as Node;
+        if (SHAPE_ONLY.has(opType) || (opType === "Reshape" && inputs[0] !== v)) continue;
+        const name = `${opType} (node ${i})`;
+        if (!earlier.has(i)) return `${name} may read '${input}' after '${output}' was written`;
+        if (last.has(i) && !ELEMENTWISE.has(opType))
+          return `${name} still reads '${input}' while it writes '${output}'`;
+        if (VIEWS.has(opType)) values.push(outputs[0] as string);
+      }
+    return undefined;
+  }
+  return (output, input) => {
+    const key = `${output}\n${input}`;
+    if (!known.has(key)) known.set(key, find(output, input));
+    return known.get(key);
+  };
+}
+
+/** Throws RangeError for outputs that share memory with each other, or with an input that something still reads. */
+export function checkSharedMemory(
+  targets: readonly (readonly [string, HostTensor])[],
+  feeds: readonly (readonly [string, HostTensor])[],
+  hazard: HazardFinder,
+): void {
+  targets.forEach(([output, target], at) => {
+    for (const [other, memory] of targets.slice(0, at))
+      if (overlap(target, memory))
+        throw new RangeError(`The outputs '${other}' and '${output}' share memory in 'into'.`);
+    for (const [input, fed] of feeds) {
+      if (!overlap(target, fed)) continue;
+      const same = target.data.byteOffset === fed.data.byteOffset && target.data.byteLength === fed.data.byteLength;
+      const why = same ? hazard(output, input) : "their memory overlaps without being the same";
+      if (why) throw new RangeError(`The output '${output}' cannot be written into the input '${input}': ${why}.`);
+    }
+  });
+}
+
+function overlap({ data: a }: HostTensor, { data: b }: HostTensor): boolean {
+  if (a.buffer !== b.buffer || a.byteLength === 0 || b.byteLength === 0) return false;
+  return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
+}
