@@ -11,10 +11,30 @@ const VIEWS: ReadonlySet<string> = new Set(["Identity", "Reshape", "Squeeze", "U
 const SHAPE_ONLY: ReadonlySet<string> = new Set(["Shape"]);
 /** Nodes that read element i of an input of the output's shape last when they write element i. */
 const ELEMENTWISE: ReadonlySet<string> = new Set([
-  ...["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Where", "Neg", "Abs", "Exp", "Log", "Sqrt", "Reciprocal"],
-  // Not the Gelu kernels: they read the input again after a first pass over the output.
-  ...["Tanh", "Sigmoid", "Erf", "Sin", "Cos", "Floor", "Sign", "Relu"],
   ...VIEWS,
+  "Add",
+  "Sub",
+  "Mul",
+  "Div",
+  "Max",
+  "Min",
+  "Pow",
+  "Where",
+  "Neg",
+  "Abs",
+  "Exp",
+  "Log",
+  "Sqrt",
+  "Reciprocal",
+  "Tanh",
+  "Sigmoid",
+  "Erf",
+  "Sin",
+  "Cos",
+  "Floor",
+  "Sign",
+  "Relu",
+  // Not the Gelu kernels: they read the input again after a first pass over the output.
 ]);
 
 /** Says why an output must not be written into an input, or undefined where it may. */
