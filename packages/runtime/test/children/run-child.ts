@@ -17,8 +17,7 @@ export function runChild(
     [
       ...nodeOptions,
       "--conditions=@emosllm/source",
-      "--import",
-      tsx,
+      `--import=${tsx}`,
       fileURLToPath(new URL(file, import.meta.url)),
       ...args,
     ],
