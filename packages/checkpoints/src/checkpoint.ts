@@ -24,7 +24,7 @@ interface OpenedFile {
 }
 
 /** File names of weights, in the order they are looked for; the same as transformers' and PEFT's. */
-const WEIGHT_FILES: Readonly<Record<WeightFormat, readonly string[]>> = {
+export const WEIGHT_FILES: Readonly<Record<WeightFormat, readonly string[]>> = {
   safetensors: ["model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"],
   bin: ["pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin"],
 };
@@ -104,7 +104,7 @@ async function openSharded(folder: string, indexFile: string): Promise<Checkpoin
 }
 
 /** tensor name -> shard's file name. */
-async function readIndex(file: string): Promise<Map<string, string>> {
+export async function readIndex(file: string): Promise<Map<string, string>> {
   const { size } = await stat(file).catch((cause: unknown) => {
     throw unreadable(file, cause);
   });

@@ -26,3 +26,6 @@ export {
   type PackProgress,
   type PackRequest,
 } from "./pack.ts";
+export type { DownloadProgress } from "./download.ts";
+export { hubSettings, type HubSettings } from "./hub-cache.ts";
+export { resolveModel, type ResolvedModel, type ResolveOptions } from "./resolve.ts";
