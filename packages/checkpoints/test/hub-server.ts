@@ -5,6 +5,8 @@ import { onTestFinished } from "vitest";
 
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
+export const text = (content: string): Buffer => Buffer.from(content);
+
 export interface HubFile {
   readonly content: Buffer;
   /** Large files are in LFS: named by SHA-256, served by a redirect to another host. */
@@ -82,7 +84,7 @@ export async function startHub(files: Record<string, HubFile>): Promise<Hub> {
         type: "file",
         path,
         size: content.length,
-        oid: lfs ? gitHash(Buffer.from("pointer")) : gitHash(content),
+        oid: lfs ? gitHash(text("pointer")) : gitHash(content),
         ...(lfs ? { lfs: { oid: lfsHash(content), size: content.length, pointerSize: 130 } } : {}),
       }));
       const half = Math.ceil(entries.length / 2);

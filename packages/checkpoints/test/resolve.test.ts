@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openCheckpoint, readTensor, resolveModel, type DownloadProgress, type ResolveOptions } from "../src/index.ts";
 import { described, fixture, temporaryFolder } from "./helpers.ts";
-import { COMMIT, gitHash, lfsHash, startHub, type Hub, type HubFile } from "./hub-server.ts";
+import { COMMIT, gitHash, lfsHash, startHub, text, type Hub, type HubFile } from "./hub-server.ts";
 
 // Whatever this machine has of its own must not reach the tests.
 beforeEach(() => {
@@ -36,15 +36,15 @@ const shards = [1, 2].map((i) => `model-0000${i}-of-00002.safetensors`);
 function tinyModel(): Record<string, HubFile> {
   const read = (name: string): Buffer => readFileSync(fixture(join("sharded", name)));
   return {
-    "README.md": { content: Buffer.from("# tiny") },
-    "config.json": { content: Buffer.from('{"model_type":"llama"}') },
+    "README.md": { content: text("# tiny") },
+    "config.json": { content: text('{"model_type":"llama"}') },
     "empty.json": { content: Buffer.alloc(0) },
     "model.safetensors.index.json": { content: read("model.safetensors.index.json") },
     ...Object.fromEntries(shards.map((n) => [n, { content: read(n), lfs: true }])),
-    "onnx/model.onnx": { content: Buffer.from("onnx"), lfs: true },
-    "original/params.json": { content: Buffer.from("{}") },
-    "pytorch_model.bin": { content: Buffer.from("not wanted beside safetensors"), lfs: true },
-    "tokenizer.json": { content: Buffer.from("{}") },
+    "onnx/model.onnx": { content: text("onnx"), lfs: true },
+    "original/params.json": { content: text("{}") },
+    "pytorch_model.bin": { content: text("not wanted beside safetensors"), lfs: true },
+    "tokenizer.json": { content: text("{}") },
   };
 }
 const cacheOf = (): string => join(process.env["HF_HOME"]!, "hub");
@@ -116,7 +116,7 @@ const large = (): { content: Buffer; lfs: true } => ({
 
 /** A model whose only weights are one large .bin, so that its transfer can be watched. */
 async function largeHub(): Promise<Hub> {
-  return startHub({ "config.json": { content: Buffer.from("{}") }, "pytorch_model.bin": large() });
+  return startHub({ "config.json": { content: text("{}") }, "pytorch_model.bin": large() });
 }
 const bodies = (hub: Hub): (string | undefined)[] =>
   hub.requests.filter((r) => r.path.startsWith("/cdn/") && r.range !== "bytes=0-0").map((r) => r.range);
@@ -257,7 +257,7 @@ test("a snapshot with a missing shard, or a link whose blob is gone, is not comp
 
 test("a listing whose names leave the folder is refused", async () => {
   for (const path of ["../x.json", "a/../../x.json", "a\\..\\x.json", "C:x.json"]) {
-    const hub = await startHub({ ...tinyModel(), [path]: { content: Buffer.from("x") } });
+    const hub = await startHub({ ...tinyModel(), [path]: { content: text("x") } });
     await expect(resolveModel("org/tiny", { endpoint: hub.url, also: () => true })).rejects.toThrow(
       "whose name leaves its folder",
     );
