@@ -1,5 +1,5 @@
 export { parseModelConfig, type ModelConfig } from "./language/config.ts";
-export { languageModel, openLanguageModel, type LanguageModel } from "./language/language-model.ts";
+export { languageModel, languageModelOver, openLanguageModel, type LanguageModel } from "./language/language-model.ts";
 export {
   causalLayout,
   type AttentionSpec,
@@ -8,4 +8,4 @@ export {
   type TokenLayout,
 } from "./language/layout.ts";
 export { ropeFrequencies, type RopeParameters } from "./language/rope.ts";
-export { frozen, frozenLinear, type Linear, type TensorTable } from "./linear.ts";
+export { frozen, linearOver, type Linear, type TensorTable } from "./linear.ts";

@@ -1,8 +1,7 @@
 /** @file How a backbone multiplies by its weights: one function it is given, so that adapters and quantisation can step in between. */
-import { type Tensor, add, matmul, weight } from "@emosllm/graph";
+import { type Tensor, add, cast, matmul, weight } from "@emosllm/graph";
 import type { TensorSource } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
-import { cast } from "@emosllm/graph";
 
 /**
  * Linear layers by the path of their module (`model.layers.0.self_attn.q_proj`), all of the same input `[tokens, in]`; gives
@@ -31,11 +30,11 @@ export function frozen(tensors: TensorTable, name: string, prefix = ""): Tensor 
   return cast(weight(prefix + name, source.shape, source.dtype), "f32");
 }
 
-/** x W^T + b with the checkpoint's own weights, where `PATH.bias` exists with its bias. */
-export const frozenLinear =
-  (tensors: TensorTable, prefix = ""): Linear =>
+/** x W^T, and + b where `PATH.bias` is among `names`. */
+export const linearOver =
+  (names: ReadonlySet<string>, tensor: (name: string) => Tensor): Linear =>
   (paths, x) =>
     paths.map((path) => {
-      const y = matmul(x, frozen(tensors, `${path}.weight`, prefix), { transB: true });
-      return tensors.has(`${path}.bias`) ? add(y, frozen(tensors, `${path}.bias`, prefix)) : y;
+      const y = matmul(x, tensor(`${path}.weight`), { transB: true });
+      return names.has(`${path}.bias`) ? add(y, tensor(`${path}.bias`)) : y;
     });

@@ -17,7 +17,8 @@ export {
   type ScheduleOptions,
   type SchedulerType,
 } from "./schedules.ts";
-export { openTrainer, type MicroStep, type Trainer, type TrainerOptions } from "./step.ts";
+export { openTrainer, type LossGraph, type MicroStep, type Trainer, type TrainerOptions } from "./step.ts";
+export { openEmoSllmTrainer, type EmoSllmTrainer, type EmoSllmTrainerOptions } from "./emosllm-trainer.ts";
 export {
   chain,
   mapTensors,

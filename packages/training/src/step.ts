@@ -3,27 +3,28 @@
  * parameters and state, in place). Between them gradients may be added up over micro-batches and machines.
  */
 import { type Tensor, add, gradients, input } from "@emosllm/graph";
-import {
-  type BatchForm,
-  type EmoSllmGraph,
-  type EmoSllmParts,
-  type LaidOutBatch,
-  buildGraph,
-  formKey,
-  trainedShapes,
-  weightedLoss,
-} from "@emosllm/model";
 import { type CompileOptions, type HostTensor, type Program, compile } from "@emosllm/runtime";
 import { globalNorm } from "./optimisers.ts";
 import { type TensorStore, tensorStore } from "./parameters.ts";
 import type { GradientTransformation, Tensors } from "./transform.ts";
 
+/** The graph of one kind of batch. */
+export interface LossGraph {
+  /** A scalar. */
+  readonly loss: Tensor;
+  /** The trained parameters that it reads, by name. */
+  readonly parameters: Tensors;
+  /** Computed along with the gradients, and given back. */
+  readonly outputs?: Tensors;
+}
+
 /** What a trainer needs to start. */
 export interface TrainerOptions extends CompileOptions {
-  readonly parts: EmoSllmParts;
+  /** Shapes of everything trained, by name. */
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  /** The graph for a kind of batch; each kind is a program of its own, compiled when it is first met. */
+  readonly graph: (kind: string) => LossGraph;
   readonly optimiser: GradientTransformation;
-  /** Extra outputs of the gradient program. */
-  readonly outputs?: (graph: EmoSllmGraph) => Readonly<Record<string, Tensor>>;
 }
 
 /** Result of one micro-batch. */
@@ -38,34 +39,29 @@ export interface Trainer {
   readonly gradients: TensorStore;
   readonly state: TensorStore;
   /** Adds the batch's gradients to `gradients` (overwrites them when `first`). */
-  accumulate(batch: LaidOutBatch, first: boolean): Promise<MicroStep>;
+  accumulate(kind: string, feeds: Readonly<Record<string, HostTensor>>, first: boolean): Promise<MicroStep>;
   /** Updates parameters and state from `gradients`; gives the joint norm of the gradients before clipping. */
   update(): Promise<{ readonly gradNorm: number }>;
   dispose(): Promise<void>;
 }
 
-/** Builds the programs (the gradient program at its first use) and zero-filled parameters. */
-export async function openTrainer({ parts, optimiser, outputs, ...compileOptions }: TrainerOptions): Promise<Trainer> {
-  const shapes = trainedShapes(parts);
+/** Compiles the update and makes zero-filled parameters and state; fill the parameters before the first step. */
+export async function openTrainer({ shapes, graph, optimiser, ...compileOptions }: TrainerOptions): Promise<Trainer> {
   const parameters = tensorStore(shapes);
   const grads = tensorStore(shapes);
-  const scratch = tensorStore(shapes);
+  let scratch: TensorStore | undefined;
   const state = tensorStore(optimiser.init(shapes));
   const { updateProgram, stateNames } = await compileUpdate(shapes, optimiser, compileOptions);
-  const weights = parts.languageModel.checkpoint.tensors;
   const programs = new Map<string, Promise<Program>>();
 
-  const gradientProgram = (form: BatchForm): Promise<Program> => {
-    const key = formKey(form);
-    let program = programs.get(key);
+  const gradientProgram = (kind: string): Promise<Program> => {
+    let program = programs.get(kind);
     if (!program) {
-      const graph = buildGraph(parts, form);
-      const loss = weightedLoss(graph);
-      const names = Object.keys(graph.parameters);
-      const ds = gradients(loss, Object.values(graph.parameters));
-      const named = Object.fromEntries(names.map((name, i) => [`grad.${name}`, ds[i] as Tensor]));
-      program = compile({ loss, ...named, ...outputs?.(graph) }, { ...compileOptions, weights });
-      programs.set(key, program);
+      const { loss, parameters: read, outputs = {} } = graph(kind);
+      const ds = gradients(loss, Object.values(read));
+      const named = Object.fromEntries(Object.keys(read).map((name, i) => [`grad.${name}`, ds[i] as Tensor]));
+      program = compile({ loss, ...named, ...outputs }, compileOptions);
+      programs.set(kind, program);
     }
     return program;
   };
@@ -74,21 +70,20 @@ export async function openTrainer({ parts, optimiser, outputs, ...compileOptions
     parameters,
     gradients: grads,
     state,
-    async accumulate(batch, first) {
-      const program = await gradientProgram(batch.form);
-      const target = first ? grads : scratch;
-      // A batch without audio gives the projector no gradients.
+    async accumulate(kind, feeds, first) {
+      const program = await gradientProgram(kind);
+      const target = first ? grads : (scratch ??= tensorStore(shapes));
       const given = new Set(program.outputs.map((o) => o.name));
-      if (!batch.form.audio) target.flat.fill(0);
-      const into = Object.fromEntries(
-        Object.entries(target.tensors).flatMap(([name, t]) =>
-          given.has(`grad.${name}`) ? [[`grad.${name}`, t] as const] : [],
-        ),
-      );
-      const { loss, ...rest } = await program.run({ ...batch.feeds, ...parameters.tensors }, { into });
+      const into: Record<string, HostTensor> = {};
+      for (const [name, t] of Object.entries(target.tensors)) {
+        if (given.has(`grad.${name}`)) into[`grad.${name}`] = t;
+        // This kind of batch does not reach the parameter (text alone gives the projector nothing).
+        else t.data.fill(0);
+      }
+      const { loss, ...rest } = await program.run({ ...feeds, ...parameters.tensors }, { into });
       if (!first)
         for (let i = 0; i < grads.flat.length; i++)
-          grads.flat[i] = (grads.flat[i] as number) + (scratch.flat[i] as number);
+          grads.flat[i] = (grads.flat[i] as number) + (target.flat[i] as number);
       return {
         loss: Number((loss as HostTensor).data[0]),
         outputs: Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith("grad."))),

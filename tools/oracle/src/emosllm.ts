@@ -6,7 +6,7 @@ import { loadSafetensors, type StoredTensor } from "@emosllm/checkpoints";
 import { loraAdapter, readLoraConfig } from "@emosllm/lora";
 import { type BatchRow, type EmoSllmParts, PROJECTOR_PREFIX, layOutBatch } from "@emosllm/model";
 import { qpMapper, qpMapperConfig } from "@emosllm/projector";
-import { adamW, constantRate, openTrainer } from "@emosllm/training";
+import { adamW, constantRate, openEmoSllmTrainer } from "@emosllm/training";
 import { largest, relativeError } from "./compare.ts";
 
 interface Golden {
@@ -97,7 +97,7 @@ export async function replay(dir: string, { sharedPrefix = true }: ReplayOptions
     tensors: languageModel.checkpoint.tensors,
   });
   const parts: EmoSllmParts = { languageModel, projector, adapter, audioSize: args.d_audio };
-  const trainer = await openTrainer({
+  const trainer = await openEmoSllmTrainer({
     parts,
     optimiser: adamW(constantRate(optimizer.lr), {
       beta1: optimizer.betas[0],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Checkpoint, openCheckpoint } from "@emosllm/checkpoints";
 import { type Tensor, gather, matmul, rmsNorm } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
-import { type Linear, type TensorTable, frozen, frozenLinear } from "../linear.ts";
+import { type Linear, frozen, linearOver } from "../linear.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
 import type { TokenLayout } from "./layout.ts";
 import { llama } from "./llama.ts";
@@ -66,21 +66,28 @@ export async function openLanguageModel(folder: string): Promise<LanguageModel> 
 
 /** Puts a checkpoint behind {@link LanguageModel}. Throws EmosllmError `model_unsupported` for an unknown `model_type`. */
 export function languageModel(config: ModelConfig, checkpoint: Checkpoint): LanguageModel {
+  const { tensors } = checkpoint;
+  return { ...languageModelOver(config, new Set(tensors.keys()), (name) => frozen(tensors, name)), checkpoint };
+}
+
+/** The same over any tensors by name (trained ones, say): `names` are those there are. */
+export function languageModelOver(
+  config: ModelConfig,
+  names: ReadonlySet<string>,
+  tensor: (name: string) => Tensor,
+): Omit<LanguageModel, "checkpoint"> {
   const build = BUILDERS[config.modelType];
   if (!build)
     throw new EmosllmError(
       "model_unsupported",
       `model_type '${config.modelType}' is not supported; supported are ${Object.keys(BUILDERS).join(", ")}`,
     );
-  const tensors: TensorTable = checkpoint.tensors;
-  const tensor = (name: string): Tensor => frozen(tensors, name);
-  const linear = frozenLinear(tensors);
-  const tied = config.tieWordEmbeddings || !tensors.has("lm_head.weight");
+  const linear = linearOver(names, tensor);
+  const tied = config.tieWordEmbeddings || !names.has("lm_head.weight");
   return {
     config,
-    checkpoint,
     linear,
-    linearPaths: [...tensors.keys()]
+    linearPaths: [...names]
       .filter((name) => /\.layers\.\d+\..*_proj\.weight$/.test(name))
       .map((name) => name.slice(0, -".weight".length)),
     embed: (ids) => gather(tensor("model.embed_tokens.weight"), ids),
