@@ -1,0 +1,20 @@
+/** @file `npm run -s bench -- NAME [flags]`: one JSON object a line; exit 1 when it fails. */
+type Bench = (argv: readonly string[]) => Promise<Readonly<Record<string, unknown>>>;
+
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  train: async () => (await import("./train.ts")).benchTrain,
+};
+
+const [name = "", ...argv] = process.argv.slice(2);
+const load = BENCHES[name];
+if (!load) {
+  process.stderr.write(`usage: npm run -s bench -- NAME [flags]\nnames: ${Object.keys(BENCHES).join(", ")}\n`);
+  process.exitCode = 2;
+} else {
+  try {
+    process.stdout.write(`${JSON.stringify(await (await load())(argv))}\n`);
+  } catch (error) {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}
