@@ -52,3 +52,57 @@ export {
   type PromptDraw,
 } from "./library.ts";
 export { randomOf, shuffle } from "./random.ts";
+export {
+  abstentionThreshold,
+  contentFreeValues,
+  fitTemperature,
+  priorCorrection,
+  wilsonInterval,
+  type AbstentionThreshold,
+  type TemperatureFit,
+} from "./calibration.ts";
+export {
+  labelProbabilities,
+  labelScores,
+  logSumExp,
+  SCORING_RULES,
+  sharedFirstTokens,
+  type AnswerLogLikelihoods,
+  type Calibration,
+  type Pooling,
+  type ScoringRule,
+} from "./scoring.ts";
+export {
+  promptConfigurations,
+  SEARCH_SPLITS,
+  searchPrompts,
+  type ConfigurationSpace,
+  type PromptConfiguration,
+  type SearchConfiguration,
+  type SearchExample,
+  type SearchLogEntry,
+  type SearchOptions,
+  type SearchResult,
+  type SearchScore,
+} from "./search.ts";
+export {
+  averageRecall,
+  promptSensitivity,
+  type FactorSensitivity,
+  type SensitivityRun,
+  type SensitivitySummary,
+} from "./sensitivity.ts";
+export {
+  commonPrefixLength,
+  planSharedPrefix,
+  type PlanOptions,
+  type PlannedBatch,
+  type PrefixPlan,
+  type PrefixRow,
+} from "./shared-prefix.ts";
+export {
+  editDistance,
+  simulateTranscriptErrors,
+  type SimulatedTranscripts,
+  type TranscriptErrorOptions,
+} from "./transcript-errors.ts";
