@@ -9,7 +9,7 @@ import { seededRandom, shuffled } from "./random.ts";
  */
 export function stratifiedGroups(
   utterances: readonly Utterance[],
-  by: "session" | "speaker" | "dialogue",
+  by: "session" | "speaker" | "dialogue" | "id",
   folds: number,
   seed: number,
 ): ReadonlySet<string>[] {
