@@ -16,13 +16,16 @@ const isUsageError = (error: unknown): boolean =>
 
 /** Runs `argv` (without node and script) and returns the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function runCli(argv: readonly string[]): Promise<number> {
-  const [command, parent] = await resolve(argv);
+  const { command, parent, words } = await resolve(argv);
   if (argv.length === 0 || argv.includes("--help") || argv.includes("-h")) {
     process.stdout.write(`${await renderUsage(command, parent)}\n`);
     return 0;
   }
   try {
-    const { result } = await runCommand(root, { rawArgs: [...argv] });
+    // The command itself is run, not the root: citty gives back no result of a sub-command.
+    const rest = argv.slice(words);
+    await refuseUnknownOptions(command, rest);
+    const { result } = await runCommand(command, { rawArgs: rest });
     return typeof result === "number" ? result : 0;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -39,18 +42,37 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Follows the words of `argv` down the table of sub-commands, for `--help`. */
-async function resolve(argv: readonly string[]): Promise<[CommandDef, CommandDef | undefined]> {
+/** Follows the words of `argv` down the table of sub-commands; `words` is how many of them name the command. */
+async function resolve(argv: readonly string[]): Promise<{ command: CommandDef; parent?: CommandDef; words: number }> {
   let command = root;
   let parent: CommandDef | undefined;
+  let words = 0;
   for (const word of argv) {
     const table = await unwrap(command.subCommands);
-    const next = table?.[word];
+    const next = table && Object.hasOwn(table, word) ? table[word] : undefined;
     if (!next) break;
     parent = command;
     command = (await unwrap(next)) as CommandDef;
+    words++;
   }
-  return [command, parent];
+  return parent ? { command, parent, words } : { command, words };
+}
+
+const aliases = (arg: object): string[] => ("alias" in arg ? [arg.alias as string | string[]].flat() : []);
+
+/** citty takes any option; a misspelt one must not be passed over in silence. */
+async function refuseUnknownOptions(command: CommandDef, rest: readonly string[]): Promise<void> {
+  const args = (await unwrap(command.args)) ?? {};
+  if (Object.keys(args).length === 0) return;
+  const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  const known = new Set(Object.entries(args).flatMap(([name, arg]) => [name, kebab(name), ...aliases(arg)]));
+  const end = rest.indexOf("--");
+  for (const word of end < 0 ? rest : rest.slice(0, end)) {
+    const name = /^--([^=]+)/.exec(word)?.[1];
+    if (name === undefined || known.has(name) || known.has(name.replace(/^no-/, ""))) continue;
+    const options = Object.entries(args).filter(([, a]) => a.type !== "positional");
+    throw new EmosllmError("usage", `unknown option --${name}; there are ${options.map(([n]) => `--${n}`).join(", ")}`);
+  }
 }
 
 async function unwrap<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {

@@ -45,6 +45,7 @@ export { emobox, emoboxFolds, type EmoBoxOptions } from "./manifests/emobox.ts";
 export { parquet } from "./manifests/parquet.ts";
 export {
   audioReference,
+  EXTRA_COLUMNS,
   type ManifestRecord,
   parseAudioReference,
   RECORD_COLUMNS,

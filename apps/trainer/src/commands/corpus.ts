@@ -14,6 +14,7 @@ import {
   type DecodedSound,
   emotionScheme,
   EXPORT_FORMATS,
+  EXTRA_COLUMNS,
   exportCorpus,
   type ExportFormat,
   hasLeak,
@@ -59,7 +60,8 @@ function numberArg(name: string, value: string | undefined, least: number): numb
 
 function wholeArg(name: string, value: string | undefined, least: number): number | undefined {
   const n = numberArg(name, value, least);
-  if (n !== undefined && !Number.isInteger(n)) throw new EmosllmError("usage", `--${name} ${value}: expected a whole number`);
+  if (n !== undefined && !Number.isInteger(n))
+    throw new EmosllmError("usage", `--${name} ${value}: expected a whole number`);
   return n;
 }
 
@@ -106,8 +108,11 @@ async function decode(bytes: Uint8Array, clip: AudioClip): Promise<DecodedSound 
   }
 }
 
-const audit: CommandDef = defineCommand({
-  meta: { name: "audit", description: "Counts, broken clips, leaks between the parts of a split. Exit code 1 on a leak." },
+const audit = defineCommand({
+  meta: {
+    name: "audit",
+    description: "Counts, broken clips, leaks between the parts of a split. Exit code 1 on a leak.",
+  },
   args: {
     corpus: CORPUS_ARG,
     protocol: PROTOCOL_ARG,
@@ -162,7 +167,7 @@ function drawProgress(done: number, total: number): void {
 
 /** The shape that is promised: every problem with all four keys. */
 function asJson(report: AuditReport): object {
-  const problems = report.problems.map(({ code, id = null, path = null, message }: CorpusProblem | Problem) => ({
+  const problems = report.problems.map(({ code, id, path, message }) => ({
     code,
     id: id ?? null,
     path: path ?? null,
@@ -195,8 +200,11 @@ function printReport(report: AuditReport): void {
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-const exportCommand: CommandDef = defineCommand({
-  meta: { name: "export", description: "Writes a corpus, or one fold of it, as JSONL, CSV, Parquet, EmoBox or ms-swift lines." },
+const exportCommand = defineCommand({
+  meta: {
+    name: "export",
+    description: "Writes a corpus, or one fold of it, as JSONL, CSV, Parquet, EmoBox or ms-swift lines.",
+  },
   args: {
     corpus: CORPUS_ARG,
     out: { type: "string", required: true, description: "the file to write" },
@@ -219,7 +227,7 @@ const exportCommand: CommandDef = defineCommand({
     const extra = (args.extra ?? "")
       .split(",")
       .filter((c) => c !== "")
-      .map((c) => oneOf("extra", c, ["channel", "language", "corpus", "duration", "attributes"]));
+      .map((c) => oneOf("extra", c, EXTRA_COLUMNS));
     const { utterances, protocol, problems } = await load(args.corpus, args.scheme, args.protocol);
     const split = protocol && (await asUsage(() => applyProtocol(protocol, utterances, { fold: fold ?? 1, seed })));
     const result = await exportCorpus(utterances, args.out, {
@@ -230,12 +238,18 @@ const exportCommand: CommandDef = defineCommand({
       ...(args.prompt === undefined ? {} : { prompt: args.prompt }),
     });
     const card = split && { protocol: split.protocol, fold: split.fold, seed, sha256: split.sha256, ...split.card };
-    if (args.json) process.stdout.write(`${JSON.stringify({ ...result, format, problems: problems.length, split: card ?? null })}\n`);
-    else process.stdout.write(`${result.path}: ${result.rows} rows, sha256 ${result.sha256}; ${problems.length} problems on the way\n`);
+    if (args.json)
+      process.stdout.write(
+        `${JSON.stringify({ ...result, format, problems: problems.length, split: card ?? null })}\n`,
+      );
+    else
+      process.stdout.write(
+        `${result.path}: ${result.rows} rows, sha256 ${result.sha256}; ${problems.length} problems on the way\n`,
+      );
   },
 });
 
-const splitCommand: CommandDef = defineCommand({
+const splitCommand = defineCommand({
   meta: { name: "split", description: "Prints the split card of one fold: counts, speakers, hours, overlap, hash." },
   args: {
     corpus: CORPUS_ARG,
@@ -249,21 +263,29 @@ const splitCommand: CommandDef = defineCommand({
     const fold = wholeArg("fold", args.fold, 1) ?? 1;
     const seed = wholeArg("seed", args.seed, 0) ?? 0;
     const split = await asUsage(() => applyProtocol(protocol as Protocol, utterances, { fold, seed }));
-    process.stdout.write(`${JSON.stringify({ protocol: split.protocol, fold, seed, sha256: split.sha256, ...split.card })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ protocol: split.protocol, fold, seed, sha256: split.sha256, ...split.card })}\n`,
+    );
   },
 });
 
-const list: CommandDef = defineCommand({
+const list = defineCommand({
   meta: { name: "list", description: "The corpora, schemes and protocols there are." },
   args: { json: { type: "boolean", default: false, description: "print one JSON object per line" } },
   run({ args }) {
     const rows = [
-      ...Object.entries(CORPORA).map(([name, c]) => ({ kind: "corpus", name, about: c.scheme ? `scheme ${c.scheme}` : "" })),
+      ...Object.entries(CORPORA).map(([name, c]) => ({
+        kind: "corpus",
+        name,
+        about: c.scheme ? `scheme ${c.scheme}` : "",
+      })),
       ...Object.values(SCHEMES).map((s) => ({ kind: "scheme", name: s.name, about: s.labels.join(", ") })),
       ...Object.values(PROTOCOLS).map((p) => ({ kind: "protocol", name: p.name, about: p.description })),
     ];
     for (const row of rows)
-      process.stdout.write(args.json ? `${JSON.stringify(row)}\n` : `${row.kind.padEnd(9)} ${row.name.padEnd(26)} ${row.about}\n`);
+      process.stdout.write(
+        args.json ? `${JSON.stringify(row)}\n` : `${row.kind.padEnd(9)} ${row.name.padEnd(26)} ${row.about}\n`,
+      );
   },
 });
 

@@ -1,4 +1,6 @@
 /** @file The table of sub-commands. A command is one file that is loaded only when it is called. */
 import type { SubCommandsDef } from "citty";
 
-export const commands: SubCommandsDef = {};
+export const commands: SubCommandsDef = {
+  corpus: () => import("./corpus.ts").then((m) => m.default),
+};

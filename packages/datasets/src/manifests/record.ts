@@ -55,10 +55,12 @@ const ALIASES: Readonly<Record<RecordColumn, readonly string[]>> = {
   attributes: ["attributes"],
 };
 
-/** `/a/b.wav`, or `tar://member::/a/b.tar` and `parquet://column[row]::/a/b.parquet` (fsspec's way to chain). */
+/** The absolute path `/a/b.wav`, or `tar://member::/a/b.tar` and `parquet://column[row]::/a/b.parquet` (fsspec's way to chain). */
 export function audioReference(clip: AudioClip): string {
-  if (clip.container === undefined) return clip.path;
-  return `${clip.container === "parquet" ? "parquet" : "tar"}://${clip.member}::${clip.path}`;
+  const path = resolve(clip.path);
+  return clip.container === undefined
+    ? path
+    : `${clip.container === "parquet" ? "parquet" : "tar"}://${clip.member}::${path}`;
 }
 
 /** The reverse of {@link audioReference}; relative paths count from `root`. */
