@@ -19,7 +19,7 @@ export interface OpCase {
 }
 
 const folder = new URL("fixtures/", import.meta.url);
-export const opCases: readonly OpCase[] = JSON.parse(readFileSync(new URL("ops.json", folder), "utf8")) as OpCase[];
+const opCases: readonly OpCase[] = JSON.parse(readFileSync(new URL("ops.json", folder), "utf8")) as OpCase[];
 const stored = await loadSafetensors(fileURLToPath(new URL("ops.safetensors", folder)));
 
 /** A tensor of the fixture, e.g. `add.3.x0`. */
@@ -70,7 +70,7 @@ const two =
     f(a!, b!);
 
 /** Through the public builders; ops that only gradients use through `apply`. */
-export const buildOp: { readonly [K in OpName]: Build<K> } = {
+const buildOp: { readonly [K in OpName]: Build<K> } = {
   input: ([x]) => x!,
   weight: ([x], _, key) => g.weight(`${key}.x0`, x!.shape, x!.dtype),
   constant: ([x], _, key) => g.constant(fixture(`${key}.x0`).data as Float32Array, x!.shape, x!.dtype),
@@ -139,3 +139,21 @@ export const buildOp: { readonly [K in OpName]: Build<K> } = {
   rmsNormInvRms: (x, a) => g.apply("rmsNormInvRms", x, a),
   rotary: ([x, c, s], a) => g.rotary(x!, c!, s!, a),
 };
+
+/** The graph of a case over inputs `x0`, `x1`, ...; `key` names its tensors in the fixture. */
+export function buildCase(c: OpCase, key: string): { readonly x: readonly Tensor[]; readonly y: Tensor } {
+  const x = c.inputs.map((spec, i) => g.input(`x${i}`, spec.dims, spec.dtype));
+  const build = buildOp[c.op] as (x: readonly Tensor[], a: unknown, key: string) => Tensor;
+  return { x, y: build(x, c.attrs, key) };
+}
+
+/** Every op, with its cases and their names in the fixture. */
+export const casesByOp: ReadonlyMap<OpName, readonly (readonly [OpCase, string])[]> = (() => {
+  const byOp = new Map(Object.keys(buildOp).map((op) => [op as OpName, [] as [OpCase, string][]]));
+  for (const c of opCases) {
+    const list = byOp.get(c.op);
+    if (!list) throw new Error(`the fixture has cases of '${c.op}', which is no op`);
+    list.push([c, `${c.op}.${list.length}`]);
+  }
+  return byOp;
+})();

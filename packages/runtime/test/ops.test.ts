@@ -1,8 +1,8 @@
 /** @file Every op and every gradient against PyTorch in float64 (tools/oracle/ops.py), with named and with numeric dimensions. */
-import { type OpName, type Tensor, gradients, input, mul, sum, topologicalOrder } from "@emosllm/graph";
+import { type Tensor, gradients, input, mul, sum, topologicalOrder } from "@emosllm/graph";
 import { describe, expect, test } from "vitest";
 import { type HostTensor, compile } from "../src/index.ts";
-import { type OpCase, buildOp, fixture, opCases, withoutNames } from "./op-cases.ts";
+import { type OpCase, buildCase, casesByOp, fixture, withoutNames } from "./op-cases.ts";
 
 /**
  * Whole numbers and booleans must be equal; floats within `TOLERANCE * (1 + |reference|)`. The largest error of all cases was
@@ -36,8 +36,7 @@ function fromHalf(bits: number): number {
 }
 
 async function check(c: OpCase, key: string): Promise<string[]> {
-  const x = c.inputs.map((spec, i) => input(`x${i}`, spec.dims, spec.dtype));
-  const y = (buildOp[c.op] as (x: readonly Tensor[], a: unknown, key: string) => Tensor)(x, c.attrs, key);
+  const { x, y } = buildCase(c, key);
   const outputs: Record<string, Tensor> = { y };
   const expected: Record<string, HostTensor> = { y: fixture(`${key}.y`) };
   const feeds = Object.fromEntries(c.inputs.map((_, i) => [`x${i}`, fixture(`${key}.x${i}`)]));
@@ -79,15 +78,8 @@ async function check(c: OpCase, key: string): Promise<string[]> {
   }
 }
 
-const byOp = new Map<OpName, [OpCase, string][]>(Object.keys(buildOp).map((op) => [op as OpName, []]));
-for (const c of opCases) {
-  const list = byOp.get(c.op);
-  if (!list) throw new Error(`the fixture has cases of '${c.op}', which is no op`);
-  list.push([c, `${c.op}.${list.length}`]);
-}
-
 describe("equal to PyTorch", () => {
-  test.each([...byOp])("%s", async (_, list) => {
+  test.each([...casesByOp])("%s", async (_, list) => {
     expect(list.length, "cases in the fixture; add some to tools/oracle/ops.py").toBeGreaterThan(1);
     const problems: string[] = [];
     for (const [named, key] of list)
