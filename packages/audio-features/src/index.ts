@@ -10,6 +10,27 @@ export { AUDIO_FORMATS, sniffFormat, type AudioFormat } from "./audio/sniff.ts";
 export { assertSound, durationOf, frameCount, type Sound } from "./audio/sound.ts";
 export type { AudioSource } from "./audio/source.ts";
 export { detectSpeech, type SpeechSegment, type VadOptions } from "./audio/vad.ts";
+export {
+  buildFeatures,
+  workShard,
+  type BuildClip,
+  type BuildEvent,
+  type BuildOptions,
+  type BuildSummary,
+  type CacheableFeature,
+  type WorkShard,
+} from "./cache/build.ts";
+export { openFeatureCache, type FeatureCache } from "./cache/feature-cache.ts";
+export { audioKey, featureFolder, type FeatureIdentity } from "./cache/key.ts";
+export {
+  cacheSizes,
+  pruneCache,
+  verifyCache,
+  type CacheProblem,
+  type FeatureSize,
+  type PruneOptions,
+  type PruneSummary,
+} from "./cache/maintain.ts";
 export { trackF0, f0Frames, type F0Options, type F0Track } from "./features/f0.ts";
 export { column, frameAt, type FeatureFrames } from "./features/feature-frames.ts";
 export { realFft, type RealFft } from "./features/fft.ts";
