@@ -112,7 +112,7 @@ function start(
   delay: number,
 ): { child: ChildProcess; output: () => string; ended: Promise<void> } {
   const script = join(import.meta.dirname, "cache-worker.ts");
-  const args = ["--conditions=@emosllm/source", "--import", "tsx", script, clipFolder, cache, shard, String(delay)];
+  const args = ["--conditions=@emosllm/source", "--import=tsx", script, clipFolder, cache, shard, String(delay)];
   const child = spawn(process.execPath, args, { cwd: repository, stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.on("data", (part: Buffer) => (text += part.toString()));
