@@ -85,12 +85,12 @@ export function perClass(matrix: ConfusionMatrix, { zeroDivision = 0 }: ZeroDivi
 
 /** Unweighted mean over the classes of the matrix. `average="macro"` */
 export function macroAverage(matrix: ConfusionMatrix, options: ZeroDivisionOptions = {}): PrecisionRecallF1 {
-  return average(perClass(matrix, options), () => 1, options.zeroDivision ?? 0);
+  return average(perClass(matrix, options), () => 1);
 }
 
 /** Mean over the classes by true rows. `average="weighted"` */
 export function weightedAverage(matrix: ConfusionMatrix, options: ZeroDivisionOptions = {}): PrecisionRecallF1 {
-  return average(perClass(matrix, options), (c) => c.support, options.zeroDivision ?? 0);
+  return average(perClass(matrix, options), (c) => c.support);
 }
 
 /** Counts of all classes pooled. `average="micro"`; without invalid answers all three equal accuracy. */
@@ -178,15 +178,12 @@ export function cohenKappa(matrix: ConfusionMatrix, { weights = "none" }: { weig
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 const ratio = (a: number, b: number, zeroDivision: number): number => (b === 0 ? zeroDivision : a / b);
 
-function average(
-  classes: readonly ClassReport[],
-  weight: (c: ClassReport) => number,
-  zeroDivision: number,
-): PrecisionRecallF1 {
+/** Mean over the classes whose value is a number; of equal weight when the weights are all zero, as in scikit-learn. */
+function average(classes: readonly ClassReport[], weight: (c: ClassReport) => number): PrecisionRecallF1 {
   const mean = (of: (c: ClassReport) => number): number => {
     const known = classes.filter((c) => !Number.isNaN(of(c)));
     const weights = sum(known.map(weight));
-    return weights === 0 ? zeroDivision : sum(known.map((c) => of(c) * weight(c))) / weights;
+    return weights === 0 ? sum(known.map(of)) / known.length : sum(known.map((c) => of(c) * weight(c))) / weights;
   };
   return { precision: mean((c) => c.precision), recall: mean((c) => c.recall), f1: mean((c) => c.f1) };
 }
