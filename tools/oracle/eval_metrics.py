@@ -13,6 +13,7 @@ import gzip
 import itertools
 import json
 import math
+import types
 import warnings
 from pathlib import Path
 
@@ -245,7 +246,66 @@ def transcription(rng):
     return {"references": refs, "hypotheses": hyps, "expect": expect}
 
 
-TOPICS = [classification, agreement, probabilities, soft_labels, dimensional, transcription]
+def significance(rng):
+    top = int(rng.choice([3, 30, 1000, 10**6]))
+    b, c = int(rng.integers(0, top)), int(rng.integers(0, top))
+    if rng.random() < 0.5:
+        c = max(0, b + int(rng.integers(-3, 4) * math.sqrt(b + 1)))
+    p = rng.integers(0, 1 + int(rng.choice([5, 1000])), int(rng.integers(1, 9)))
+    ceiling = int(max(p.max(), 1) * rng.choice([1, 20]))
+    q = np.sort(p / ceiling)
+    steps = np.maximum.accumulate(np.minimum(1, q * np.arange(len(q), 0, -1)))  # Holm 1979
+    adjusted = steps[np.argsort(np.argsort(p, kind="stable"), kind="stable")]
+    if rng.random() < 0.03:  # statsmodels agrees, but takes most of a second
+        assert np.allclose(adjusted, multipletests(p / ceiling, method="holm")[1], atol=1e-14)
+    return {"b": b, "c": c, "p": p.tolist(), "ceiling": ceiling, "expect": {
+        # binomtest searches slowly for large counts; a fair coin is symmetric, so twice the tail is the same number.
+        "mcnemar": 1 if b == c else scipy.stats.binomtest(b, b + c).pvalue if b + c < 2000 else
+        min(1, 2 * scipy.stats.binom.cdf(min(b, c), b + c, 0.5)),
+        "holm": adjusted,
+    }}
+
+
+def intervals(rng):
+    n, rounds = int(rng.integers(2, 21)), int(rng.integers(20, 120))
+    x = (rng.integers(0, 4, n) ** int(rng.integers(1, 4))).astype(float)
+    sums = rng.choice(x, (rounds, n)).sum(1)
+    level = float(rng.choice([0.8, 0.9, 0.95, 0.99]))
+    given = types.SimpleNamespace(bootstrap_distribution=sums / n)
+    ends = {}
+    for method in ("percentile", "BCa"):
+        ci = scipy.stats.bootstrap((x,), np.mean, n_resamples=0, bootstrap_result=given, method=method,
+                                   confidence_level=level).confidence_interval
+        ends[method.lower()] = [ci.low, ci.high]
+    q = rng.integers(1, 1000, 3) / 1000
+    return {"x": x.astype(int).tolist(), "sums": sums.astype(int).tolist(), "level": level, "q": q, "expect": {
+        **ends, "error": given.bootstrap_distribution.std(ddof=1), "normal": scipy.special.ndtri(q),
+        "cdf": scipy.special.ndtr((q - 0.5) * 16)}}
+
+
+def permutation(rng):
+    k, n, groups = int(rng.integers(2, 4)), int(rng.integers(2, 9)), int(rng.integers(2, 7))
+    y, a = rng.integers(0, k, n), rng.integers(0, k, n)
+    b = np.where(rng.random(n) < rng.random(), y, rng.integers(0, k, n))
+    cluster = rng.integers(0, groups, n)
+    present = np.unique(y)
+    accuracy = lambda x, axis=-1: (x == y).mean(axis)
+    uar = lambda x, axis=-1: np.mean([(x[..., y == c] == c).mean(-1) for c in present], axis=0)
+    expect = {}
+    for name, f in (("accuracy", accuracy), ("uar", uar)):
+        got = scipy.stats.permutation_test((a, b), lambda p, q, axis: f(p) - f(q), permutation_type="samples",
+                                           n_resamples=np.inf, vectorized=True, axis=-1)
+        observed, hits, ids = f(a) - f(b), [], np.unique(cluster)
+        for flips in itertools.product([False, True], repeat=len(ids)):  # whole clusters: by definition
+            swap = np.isin(cluster, ids[np.array(flips)])
+            hits.append(abs(f(np.where(swap, b, a)) - f(np.where(swap, a, b))) >= abs(observed) - 1e-12)
+        expect[name] = {"difference": got.statistic, "p": got.pvalue, "clustered": np.mean(hits)}
+    letters = lambda x: "".join(LETTERS[i] for i in x)
+    return {"k": k, "truth": letters(y), "first": letters(a), "second": letters(b), "cluster": letters(cluster), "expect": expect}
+
+
+TOPICS = [classification, agreement, probabilities, soft_labels, dimensional, transcription, significance, intervals,
+          permutation]
 
 
 def main():

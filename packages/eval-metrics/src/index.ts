@@ -2,6 +2,16 @@ export { krippendorffAlpha, type KrippendorffOptions, type MeasurementLevel } fr
 export { editPath, type EditStep, type EditType } from "./alignment.ts";
 export { auroc, type AurocReport } from "./auroc.ts";
 export {
+  bootstrap,
+  bootstrapRows,
+  groupRows,
+  resample,
+  type Additive,
+  type BootstrapOptions,
+  type Resamples,
+} from "./bootstrap.ts";
+export { bootstrapMatrix, confusionByCluster, type MatrixStatistic } from "./bootstrap-matrix.ts";
+export {
   adaptiveCalibrationError,
   expectedCalibrationError,
   maximumCalibrationError,
@@ -51,7 +61,20 @@ export {
   type ConcordanceOptions,
 } from "./dimensional.ts";
 export { MetricsError, METRICS_ERROR_CODES, type MetricsErrorCode } from "./errors.ts";
+export { aggregateFolds, type FoldSummary } from "./folds.ts";
+export {
+  acceleration,
+  intervalOf,
+  quantile,
+  standardDeviation,
+  type Interval,
+  type IntervalMethod,
+  type IntervalOptions,
+  type Jackknife,
+} from "./intervals.ts";
+export { normalCdf, normalQuantile } from "./normal.ts";
 export { normalizeTranscript } from "./normalize.ts";
+export { matrixOf, pairedBootstrap, pairedCounts, type PairedCounts, type PairedOptions } from "./paired.ts";
 export {
   answersOf,
   packRow,
@@ -62,8 +85,19 @@ export {
   type ScoreTable,
   type ScoreTableOptions,
 } from "./probabilities.ts";
+export { binomial, randomStream, type Random } from "./random.ts";
 export { brierScore, logLoss, topKAccuracy, type BrierOptions } from "./scoring.ts";
 export { riskCoverage, riskCoverageArea, selectiveAccuracy, type RiskCoveragePoint } from "./selective.ts";
+export {
+  holm,
+  mcnemar,
+  mcnemarOf,
+  permutationTest,
+  type McNemarResult,
+  type PermutationOptions,
+  type PermutationResult,
+} from "./significance.ts";
+export { quantileSlices, sliceReport, type Slice, type SliceReport } from "./slices.ts";
 export {
   annotatorMatch,
   cosineSimilarity,

@@ -96,7 +96,7 @@ test("log loss, Brier, top-k, calibration errors, AUROC, risk-coverage, temperat
     };
   };
   for (const [i, c] of cases<Case>("probabilities").entries()) {
-    const table = scoreTable([...c.truth], c.weights.map(named), { labels: [...letters.slice(0, c.k)] });
+    const table = scoreTable([...c.truth], c.weights.map(named), { labels: Array.from(letters.slice(0, c.k)) });
     const e = c.expect;
     const { bins } = c;
     const results: Record<string, number> = {
