@@ -106,3 +106,16 @@ export {
   type SimulatedTranscripts,
   type TranscriptErrorOptions,
 } from "./transcript-errors.ts";
+export {
+  conditionName,
+  MODALITIES,
+  modalityReliance,
+  PROBE_CONDITIONS,
+  probeInputs,
+  type Modality,
+  type ModalityReliance,
+  type ProbeCondition,
+  type ProbeInput,
+  type ProbeKind,
+  type ProbeUtterance,
+} from "./probe.ts";
