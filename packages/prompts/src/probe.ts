@@ -166,7 +166,7 @@ export function modalityReliance(
     if (donor === undefined || donor.label === label)
       throw new EmosllmError(
         "runtime_failed",
-        `input '${id}' has no donor with a conflicting label; reliance is read from 'swapped ${modality}'`,
+        `input '${id}' has no donor with a conflicting label; only the condition 'swapped ${modality}' shows reliance`,
       );
     if (answer === undefined) throw new EmosllmError("runtime_failed", `input '${id}' has no answer`);
     if (answer === donor.label) followsSwapped++;
