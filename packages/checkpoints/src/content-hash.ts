@@ -11,6 +11,8 @@ import { join } from "node:path";
 import { invalid, unreadable } from "./errors.ts";
 import { publish, readInto, writeFully } from "./file.ts";
 import { runUnits } from "./pack-worker.ts";
+import { readTensor } from "./read.ts";
+import type { TensorSource } from "./source.ts";
 
 interface Remembered {
   readonly identity: string;
@@ -94,6 +96,15 @@ export async function contentHashes(
       });
   }
   return known;
+}
+
+/** The SHA-256 of one tensor's dtype, shape and values in row order: equal whatever file format and place it is stored in. */
+export async function hashTensor(source: TensorSource): Promise<string> {
+  const values = await readTensor(source);
+  return createHash("sha256")
+    .update(`${source.dtype}[${source.shape.join(",")}]`)
+    .update(new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength))
+    .digest("hex");
 }
 
 const placeOf = (memory: string, file: string): string => join(memory, `${sha256(file)}.json`);

@@ -14,7 +14,7 @@ export { loadSafetensors, writeSafetensors, type StoredTensor } from "./safetens
 export type { Checkpoint, TensorSource } from "./source.ts";
 export { readTorchBin, type TorchBin } from "./torch-bin.ts";
 export { cacheFolder } from "./cache-folder.ts";
-export { contentHashes } from "./content-hash.ts";
+export { contentHashes, hashTensor } from "./content-hash.ts";
 export {
   BLOCK_SIZES,
   packWeights,

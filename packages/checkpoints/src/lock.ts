@@ -7,9 +7,13 @@ import { hostname } from "node:os";
 import { open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const TOUCH_MS = 1000;
-const STALE_MS = 15_000;
-const POLL_MS = 100;
+/** Milliseconds: how often a holder touches its lock, after how long without a touch it is taken over, how often a waiter looks. */
+export interface LockTimes {
+  readonly touch: number;
+  readonly stale: number;
+  readonly poll: number;
+}
+const TIMES: LockTimes = { touch: 1000, stale: 15_000, poll: 100 };
 
 /**
  * Runs `work` while holding `file` as a lock, or returns what `done` gives as soon as that is something.
@@ -21,6 +25,7 @@ export async function withLock<T>(
   done: () => Promise<T | undefined>,
   work: () => Promise<T>,
   signal?: AbortSignal,
+  times: LockTimes = TIMES,
 ): Promise<T> {
   const token = `${hostname()} ${process.pid} ${randomBytes(8).toString("hex")}`;
   let seen = "";
@@ -36,19 +41,19 @@ export async function withLock<T>(
     if (touched !== seen) {
       seen = touched;
       since = performance.now();
-    } else if (performance.now() - since > STALE_MS) {
+    } else if (performance.now() - since > times.stale) {
       // Its holder is gone. Two waiters may both get here and then both work: slower, not wrong.
       const aside = `${file}.${randomBytes(6).toString("hex")}.stale`;
       await rename(file, aside).catch(() => undefined);
       await rm(aside, { force: true });
       continue;
     }
-    await sleep(POLL_MS, undefined, signal ? { signal } : {});
+    await sleep(times.poll, undefined, signal ? { signal } : {});
   }
   const touch = setInterval(() => {
     const now = new Date();
     utimes(file, now, now).catch(() => undefined);
-  }, TOUCH_MS);
+  }, times.touch);
   touch.unref();
   try {
     return (await done()) ?? (await work());

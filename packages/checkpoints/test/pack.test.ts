@@ -1,9 +1,11 @@
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import {
   contentHashes,
+  hashTensor,
   openCheckpoint,
   packWeights,
   readTensor,
@@ -186,6 +188,47 @@ test("a remembered hash is used only while nothing about the file has changed", 
   writeFileSync(file, "six");
   utimesSync(file, atime, mtime);
   expect(await hash()).toBe(sha("six"));
+});
+
+test("two processes that ask at once get the same file, packed once", async () => {
+  const cacheFolder = temporaryFolder();
+  const source = await matrixFile(cacheFolder, 3000, 2000);
+  const child = (): Promise<{ file: string; progress: number }> =>
+    new Promise((resolve, reject) => {
+      const process_ = spawn(
+        process.execPath,
+        [
+          "--conditions=@emosllm/source",
+          "--import=tsx",
+          join(import.meta.dirname, "pack-child.ts"),
+          source.file,
+          cacheFolder,
+        ],
+        { stdio: ["ignore", "pipe", "inherit"] },
+      );
+      let out = "";
+      process_.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+      process_.on("close", () => {
+        try {
+          resolve(JSON.parse(out) as { file: string; progress: number });
+        } catch (cause) {
+          reject(cause as Error);
+        }
+      });
+    });
+  const [a, b] = await Promise.all([child(), child()]);
+  expect(a.file).toBe(b.file);
+  expect([a.progress, b.progress].filter((n) => n > 0).length).toBe(1);
+  expect(readdirSync(join(cacheFolder, "packed")).filter((n) => n !== "hashes")).toEqual([basename(a.file)]);
+});
+
+test("a tensor's hash is that of its values, whatever file holds it", async () => {
+  const bin = (await openCheckpoint(fixture("bins/views.bin"))).tensors;
+  const deflated = (await openCheckpoint(fixture("bins/deflated.bin"))).tensors;
+  const one = await hashTensor(bin.get("transposed")!);
+  expect(one).toMatch(/^[0-9a-f]{64}$/);
+  expect(await hashTensor(deflated.get("transposed")!)).toBe(one);
+  expect(await hashTensor(bin.get("same")!)).not.toBe(one);
 });
 
 test("a damaged cache file is made again", async () => {
