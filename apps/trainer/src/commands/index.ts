@@ -4,4 +4,5 @@ import type { SubCommandsDef } from "citty";
 export const commands: SubCommandsDef = {
   corpus: () => import("./corpus.ts").then((m) => m.default),
   prompts: () => import("./prompts.ts").then((m) => m.default),
+  features: () => import("./features.ts").then((m) => m.default),
 };

@@ -7,13 +7,14 @@ const USUAL_CENTRE = 2;
 
 /**
  * One channel of `sound`: by index, `downmix` (the mean of all), or `centre` (the file's own centre channel, else the third of
- * three or more; of two it is their mean, where a listener hears the centre; mono is itself).
+ * three, five or more; a file without one gives the mean of all, which in stereo is where a listener hears the centre).
  * @throws EmosllmError `usage` for an index that the sound does not have, `audio_empty` for a sound without channels.
  */
 export function selectChannel(sound: Sound, choice: ChannelChoice): Float32Array {
   assertSound(sound);
   const { samples } = sound;
-  if (choice === "downmix" || (choice === "centre" && samples.length <= 2)) return mean(sound);
+  const hasCentre = sound.centre !== undefined || samples.length === 3 || samples.length >= 5;
+  if (choice === "downmix" || (choice === "centre" && !hasCentre)) return mean(sound);
   const index = choice === "centre" ? (sound.centre ?? USUAL_CENTRE) : choice;
   const channel = samples[index];
   if (!channel)

@@ -1,5 +1,5 @@
 /** @file From a path, bytes, a clip or a stream to samples, whatever the format. */
-import { EmosllmError } from "@emosllm/interfaces";
+import { type ChannelChoice, EmosllmError } from "@emosllm/interfaces";
 import { selectChannel } from "./channels.ts";
 import { decodeWithFfmpeg } from "./ffmpeg.ts";
 import { decodeFlac } from "./flac.ts";
@@ -15,6 +15,8 @@ import { decodeWav } from "./wav.ts";
 
 /** Settings of {@link decodeAudio}. */
 export interface DecodeOptions extends TimeRange {
+  /** One channel only; overrides the clip's own. */
+  readonly channel?: ChannelChoice;
   /** What errors call bytes or a stream. */
   readonly name?: string;
   /** Longest stream that is read, in bytes (4 GiB). */
@@ -63,8 +65,9 @@ export async function decodeAudio(source: AudioSource, options: DecodeOptions = 
   const format = await formatOf(opened);
   const sound = await decodeAs(opened, format, { ...range, maxSamples: options.maxSamples ?? 2 ** 29 });
   assertRate(opened, sound.sampleRate);
-  if (clip?.channel === undefined) return sound;
-  return { samples: [selectChannel(sound, clip.channel)], sampleRate: sound.sampleRate };
+  const channel = options.channel ?? clip?.channel;
+  if (channel === undefined) return sound;
+  return { samples: [selectChannel(sound, channel)], sampleRate: sound.sampleRate };
 }
 
 const definedRange = (range: { start?: number | undefined; end?: number | undefined } = {}): TimeRange => ({

@@ -34,6 +34,12 @@ export async function openSource(
   const { maxBytes = 2 ** 32 } = options;
   if (typeof source === "string") return fileSource(source, options.name);
   if (source instanceof Uint8Array) return bytesSource(source, options.name ?? "audio bytes");
+  if (isClip(source) && source.container !== undefined && source.byteOffset === undefined)
+    throw new EmosllmError(
+      "not_supported",
+      `${source.path}: the clip is ${source.member ?? "a member"} of a ${source.container} container; ` +
+        "read its bytes with readClipBytes of @emosllm/datasets and decode those",
+    );
   if (isClip(source)) return fileSource(source.path, options.name, source.byteOffset, source.byteLength);
   return bytesSource(await collect(source, options.name ?? "audio stream", maxBytes), options.name ?? "audio stream");
 }

@@ -48,6 +48,8 @@ export interface BuildOptions {
   readonly clipsPerShard?: number;
   /** In Hz. */
   readonly sampleRate?: number;
+  /** Gives a clip's sound as one channel; `loadSpeech` by default. */
+  readonly load?: (clip: AudioClip, sampleRate: number) => Promise<Float32Array>;
   readonly onEvent?: (event: BuildEvent) => void;
   readonly signal?: AbortSignal;
 }
@@ -85,7 +87,7 @@ export async function buildFeatures(clips: readonly BuildClip[], options: BuildO
       const keys: string[] = [];
       for (const clip of run) {
         options.signal?.throwIfAborted();
-        const result = await fill(clip, features, caches, sampleRate);
+        const result = await fill(clip, options, caches, sampleRate);
         if (result.key) keys.push(result.key);
         tally.clips++;
         tally[result.type]++;
@@ -104,13 +106,13 @@ export async function buildFeatures(clips: readonly BuildClip[], options: BuildO
 
 async function fill(
   clip: BuildClip,
-  features: readonly CacheableFeature[],
+  { features, load = (audio, rate) => loadSpeech(audio, { sampleRate: rate }) }: BuildOptions,
   caches: readonly FeatureCache[],
   sampleRate: number,
 ): Promise<Pick<BuildEvent, "type" | "seconds" | "message"> & { key?: string }> {
   let samples: Float32Array;
   try {
-    samples = await loadSpeech(clip.audio, { sampleRate });
+    samples = await load(clip.audio, sampleRate);
   } catch (error) {
     if (!(error instanceof EmosllmError)) throw error;
     return { type: "failed", seconds: 0, message: error.message };
