@@ -56,10 +56,10 @@ test("all kinds occur: reading, moods, copies, answers", () => {
 test("labels are told by the voice, not by the words that are said", async () => {
   // How often each answer goes with a word that transcripts contain; were words a hint, one answer would stand out.
   const four = ["angry", "happy", "neutral", "sad"];
-  const words = ["the ", "to ", " me", "my ", "going"];
+  const words = ["the ", "to ", "a ", "and ", "is "];
   const counts = words.map(() => four.map(() => 0));
   const total = four.map(() => 0);
-  for (const e of await take(7, 3000)) {
+  for (const e of await take(7, 2500)) {
     const answer = four.indexOf(answerOf(e).replace("<|eot_id|>", ""));
     if (answer < 0) continue;
     const prompt = tokenizer.decode(e.ids.filter((_, k) => !e.lossMask![k]));
