@@ -170,7 +170,7 @@ export const dimSubtract = (a: Dim, b: Dim): Dim =>
 
 /** a * b */
 export const dimMultiply = (a: Dim, b: Dim): Dim =>
-  typeof a === "number" && typeof b === "number" ? a * b : toDim(multiply(toPolynomial(a), toPolynomial(b)));
+  typeof a === "number" && typeof b === "number" ? a * b + 0 : toDim(multiply(toPolynomial(a), toPolynomial(b)));
 
 /** floor(a / n) for a whole number n >= 1 */
 export const dimFloorDivide = (a: Dim, n: number): Dim => toDim(floorDivide(toPolynomial(a), n));

@@ -1,7 +1,7 @@
 /** @file The shape rule of each op: what it accepts, and the shape and type of its result. A wrong shape is refused here, when the graph is built. */
 import { type Dim, dimAdd, dimDivideExact, dimFloorDivide, dimMultiply, dimProduct, dimSubtract } from "./dims.ts";
 import type { OpAttributes, OpName } from "./op-table.ts";
-import { type DType, type Shape, type Tensor, describeType } from "./tensor.ts";
+import { DTYPES, type DType, type Shape, type Tensor, describeType } from "./tensor.ts";
 
 /** What an op gives. */
 export interface TensorType {
@@ -64,6 +64,10 @@ const comparison: ShapeRule<OpName> = (inputs, _, op) => {
   sameDtype(op, inputs);
   return { shape: broadcastShapes(op, input(op, inputs, 0).shape, input(op, inputs, 1).shape, inputs), dtype: "bool" };
 };
+const ordering: ShapeRule<OpName> = (inputs, attrs, op) => {
+  if (input(op, inputs, 0).dtype === "bool") refuse(op, "needs numbers, not bool", inputs);
+  return comparison(inputs, attrs, op);
+};
 const logical: ShapeRule<OpName> = (inputs, _, op) => {
   if (inputs.some((t) => t.dtype !== "bool")) refuse(op, "needs bool", inputs);
   return { shape: broadcastShapes(op, input(op, inputs, 0).shape, input(op, inputs, 1).shape, inputs), dtype: "bool" };
@@ -80,6 +84,7 @@ const replaceAt = (shape: Shape, axis: number, d: Dim): Shape => shape.map((old,
 const reduction: ShapeRule<"sum" | "mean" | "max"> = (inputs, { axes, keepDims }, op) => {
   const x = input(op, inputs, 0);
   if (op === "mean" && !isFloat(x)) refuse(op, "needs f32 or f16", inputs);
+  if (x.dtype === "bool") refuse(op, "needs numbers, not bool", inputs);
   for (const axis of axes) axisOf(op, x, axis, inputs);
   if (new Set(axes).size !== axes.length) refuse(op, `axes [${axes.join(",")}] repeat`, inputs);
   const shape = keepDims
@@ -100,8 +105,8 @@ function normalised(op: string, inputs: readonly Tensor[]): Tensor {
   if (!isFloat(x) || x.shape.length === 0) refuse(op, "needs f32 or f16 with at least one axis", inputs);
   const width = x.shape[x.shape.length - 1];
   for (const p of inputs.slice(1))
-    if (p.shape.length !== 1 || p.shape[0] !== width)
-      refuse(op, `scale and shift must be [${width}], as the last dimension of the input`, inputs);
+    if (p.shape.length !== 1 || p.shape[0] !== width || p.dtype !== x.dtype)
+      refuse(op, `scale and shift must be ${x.dtype}[${width}], as the last dimension of the input`, inputs);
   return x;
 }
 
@@ -118,7 +123,11 @@ function crossEntropyInputs(op: string, inputs: readonly Tensor[]): void {
 /** How much time a kernel covers. */
 const extent = (kernel: Dim, dilation: number): Dim => dimAdd(dimMultiply(dimSubtract(kernel, 1), dilation), 1);
 
-function convInputs(op: string, inputs: readonly Tensor[], groups: number): { x: Tensor; w: Tensor } {
+function convInputs(
+  op: string,
+  inputs: readonly Tensor[],
+  { stride, dilation, groups, padding }: OpAttributes["conv1d"],
+): { x: Tensor; w: Tensor } {
   const x = input(op, inputs, 0);
   const w = input(op, inputs, 1);
   if (x.shape.length !== 3 || w.shape.length !== 3)
@@ -127,6 +136,15 @@ function convInputs(op: string, inputs: readonly Tensor[], groups: number): { x:
   const channels = w.shape[0];
   if (op === "convTranspose1d" ? x.shape[1] !== channels : x.shape[1] !== dimMultiply(w.shape[1] as Dim, groups))
     refuse(op, `${x.shape[1]} input channels do not fit the weight with ${groups} groups (dimension 1)`, inputs);
+  for (const [name, value, least] of [
+    ["stride", stride, 1],
+    ["dilation", dilation, 1],
+    ["groups", groups, 1],
+    ["padding", padding, 0],
+  ] as const)
+    if (!Number.isInteger(value) || value < least)
+      refuse(op, `${name} must be a whole number >= ${least}, not ${value}`, inputs);
+  if (!isFloat(x)) refuse(op, "needs f32 or f16", inputs);
   return { x, w };
 }
 
@@ -153,7 +171,10 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
     if (x.dtype !== "bool") refuse(op, "needs bool", inputs);
     return { shape: x.shape, dtype: "bool" };
   },
-  cast: (inputs, { to }, op) => ({ shape: input(op, inputs, 0).shape, dtype: to }),
+  cast: (inputs, { to }, op) => {
+    if (!DTYPES.includes(to)) refuse(op, `there is no type ${String(to)}; there are ${DTYPES.join(", ")}`, inputs);
+    return { shape: input(op, inputs, 0).shape, dtype: to };
+  },
 
   add: binary,
   sub: binary,
@@ -163,10 +184,10 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
   maximum: binary,
   minimum: binary,
   equal: comparison,
-  less: comparison,
-  lessEqual: comparison,
-  greater: comparison,
-  greaterEqual: comparison,
+  less: ordering,
+  lessEqual: ordering,
+  greater: ordering,
+  greaterEqual: ordering,
   and: logical,
   or: logical,
   where: (inputs, _, op) => {
@@ -228,6 +249,9 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
   pad: (inputs, { axis, before, after }, op) => {
     const x = input(op, inputs, 0);
     const size = axisOf(op, x, axis, inputs);
+    for (const n of [before, after])
+      if (typeof n === "number" && (n < 0 || !Number.isInteger(n)))
+        refuse(op, `axis ${axis} cannot be padded by ${n} elements`, inputs);
     return { shape: replaceAt(x.shape, axis, dimAdd(dimAdd(size, before), after)), dtype: x.dtype };
   },
   gather: (inputs, { axis }, op) => {
@@ -295,6 +319,7 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
   },
   cumSum: (inputs, { axis }, op) => {
     const x = input(op, inputs, 0);
+    if (x.dtype === "bool") refuse(op, "needs numbers, not bool", inputs);
     axisOf(op, x, axis, inputs);
     return { shape: x.shape, dtype: x.dtype };
   },
@@ -311,8 +336,9 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
     const batch = broadcastShapes(op, a.shape.slice(0, -2), b.shape.slice(0, -2), inputs);
     return { shape: [...batch, am as Dim, bn as Dim], dtype };
   },
-  conv1d: (inputs, { stride, padding, dilation, groups }, op) => {
-    const { x, w } = convInputs(op, inputs, groups);
+  conv1d: (inputs, attrs, op) => {
+    const { stride, padding, dilation, groups } = attrs;
+    const { x, w } = convInputs(op, inputs, attrs);
     const [out, , kernel] = w.shape as [Dim, Dim, Dim];
     if (dimDivideExact(out, groups) === undefined)
       refuse(op, `${out} output channels are not a multiple of ${groups} groups`, inputs);
@@ -321,10 +347,15 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
       refuse(op, `the time of ${x.shape[2]} is shorter than the kernel of ${kernel} (dimension 2)`, inputs);
     return { shape: [x.shape[0] as Dim, out, dimAdd(dimFloorDivide(covered, stride), 1)], dtype: x.dtype };
   },
-  convTranspose1d: (inputs, { stride, padding, dilation, groups, outputPadding }, op) => {
-    const { x, w } = convInputs(op, inputs, groups);
+  convTranspose1d: (inputs, attrs, op) => {
+    const { stride, padding, dilation, groups, outputPadding } = attrs;
+    const { x, w } = convInputs(op, inputs, attrs);
+    if (dimDivideExact(x.shape[1] as Dim, groups) === undefined)
+      refuse(op, `${x.shape[1]} input channels are not a multiple of ${groups} groups (dimension 1)`, inputs);
     const cropped = dimSubtract(extent(w.shape[2] as Dim, dilation), 2 * padding);
     const length = dimAdd(dimAdd(dimMultiply(dimSubtract(x.shape[2] as Dim, 1), stride), cropped), outputPadding);
+    if (typeof length === "number" && length < 0)
+      refuse(op, `padding ${padding} cuts off more than the result's time (dimension 2)`, inputs);
     return { shape: [x.shape[0] as Dim, dimMultiply(w.shape[1] as Dim, groups), length], dtype: x.dtype };
   },
 
@@ -333,7 +364,7 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
   softmaxGrad: (inputs, { axis }, op) => {
     const [dy, y] = [input(op, inputs, 0), input(op, inputs, 1)];
     axisOf(op, y, axis, inputs);
-    if (dy.shape.some((d, i) => d !== y.shape[i])) refuse(op, "shapes differ", inputs);
+    if (dy.shape.join() !== y.shape.join()) refuse(op, "shapes differ", inputs);
     return { shape: y.shape, dtype: y.dtype };
   },
   softmaxCrossEntropy: (inputs, _, op) => {
@@ -342,7 +373,8 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
   },
   softmaxCrossEntropyGrad: (inputs, _, op) => {
     crossEntropyInputs(op, inputs);
-    if (input(op, inputs, 2).shape[0] !== (inputs[1] as Tensor).shape[0]) refuse(op, "one loss gradient a row", inputs);
+    if (input(op, inputs, 2).shape.join() !== (inputs[1] as Tensor).shape.join())
+      refuse(op, `needs one loss gradient a row, [${(inputs[1] as Tensor).shape.join(",")}]`, inputs);
     return { shape: (inputs[0] as Tensor).shape, dtype: (inputs[0] as Tensor).dtype };
   },
   layerNorm: (inputs, _, op) => {
@@ -360,10 +392,11 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
     if (x.shape.length !== 2) refuse(op, "needs [tokens, heads*headDim]", inputs);
     const headDim = dimDivideExact(x.shape[1] as Dim, heads);
     if (typeof headDim !== "number" || headDim % 2 !== 0)
-      refuse(op, `${x.shape[1]} is not ${heads} heads of an even width (dimension 1)`, inputs);
+      return refuse(op, `${x.shape[1]} is not ${heads} heads of an even width (dimension 1)`, inputs);
+    if (!isFloat(x)) refuse(op, "needs f32 or f16", inputs);
     for (const t of [cos, sin])
-      if (t.shape.length !== 2 || t.shape[0] !== x.shape[0] || t.shape[1] !== (headDim as number) / 2)
-        refuse(op, `cos and sin must be [${x.shape[0]},${(headDim as number) / 2}]`, inputs);
+      if (t.shape.length !== 2 || t.shape[0] !== x.shape[0] || t.shape[1] !== headDim / 2 || t.dtype !== x.dtype)
+        refuse(op, `cos and sin must be ${x.dtype}[${x.shape[0]},${headDim / 2}]`, inputs);
     return { shape: x.shape, dtype: x.dtype };
   },
 };
