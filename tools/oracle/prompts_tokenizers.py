@@ -178,7 +178,12 @@ def main():
         plain = copy.deepcopy(spec)
         plain["added_tokens"] = [t for t in spec["added_tokens"] if t["content"].replace("▁", " ").isspace()]
         plain = Tokenizer.from_str(json.dumps(plain))
-        texts = TEXTS + ["".join(rng.choice(ALPHABET + [t["content"] for t in spec["added_tokens"]]) for _ in range(rng.randint(1, 12))) for _ in range(a.texts)]
+        added = [t["content"] for t in spec["added_tokens"]]
+        # Ranges without letters newer than the Unicode version of either side's regular expressions.
+        ranges = [(32, 126), (160, 0x24F), (0x370, 0x3FF), (0x400, 0x45F), (0x5D0, 0x5EA), (0x621, 0x64A), (0x905, 0x939), (0x2000, 0x206F), (0x3041, 0x30FF), (0x4E00, 0x4FFF), (0xAC00, 0xACFF), (0x1F600, 0x1F64F), (0x300, 0x30F)]
+        draw = lambda: chr(rng.randint(*rng.choice(ranges))) if rng.random() < 0.4 else rng.choice(ALPHABET + added)
+        phrase = lambda: "".join(draw() for _ in range(rng.randint(1, 12)))
+        texts = TEXTS + [phrase() for _ in range(a.texts)]
         fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=text, clean_up_tokenization_spaces=False,
                                        **{k: (v["content"] if isinstance(v, dict) else v) for k, v in names.items() if v})
         encode = []
@@ -187,7 +192,8 @@ def main():
             encode.append({"text": x, "ids": ids, "special": tokenizer.encode(x).ids, "plain": plain.encode(x, add_special_tokens=False).ids,
                            "decoded": fast.decode(ids), "skipped": fast.decode(ids, skip_special_tokens=True)})
         chat = []
-        for messages in CHATS:
+        random_chats = [[S(phrase())] * rng.randint(0, 1) + [(U, A)[i % 2](phrase()) for i in range(rng.randint(1, 3))] for _ in range(a.texts // 4)]
+        for messages in CHATS + random_chats:
             for generate in (True, False):
                 for thinking in (True, False):
                     row = {"messages": messages, "add_generation_prompt": generate, "enable_thinking": thinking}

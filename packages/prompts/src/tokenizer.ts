@@ -7,6 +7,7 @@ import { Tokenizer as Hub } from "@huggingface/tokenizers";
 import { probeAnswerFrame } from "./answers.ts";
 import { compileChatTemplate, type ChatMessage, type ChatOptions, type ChatTemplate } from "./chat-template.ts";
 import { compileEncoder, type EncodePieces, type HubTokenizer } from "./encoder.ts";
+import type { AddedToken } from "./sections.ts";
 import {
   isObject,
   isSpace,
@@ -14,6 +15,7 @@ import {
   readChatTemplate,
   readModel,
   readSpecialTokens,
+  type Json,
 } from "./tokenizer-json.ts";
 
 /** What {@link createTokenizer} needs: the parsed files of a model folder. */
@@ -76,23 +78,9 @@ export function createTokenizer({ tokenizer, config, chatTemplate, folder = "tok
   const controlTokens = new Map(added.filter((token) => !isSpace(token)).map((token) => [token.content, token.id]));
   const model = readModel(tokenizer, new Set(controlTokens.keys()), invalid);
 
-  let hub: HubTokenizer;
-  try {
-    const absent = { decoder: null, post_processor: null, pre_tokenizer: null, normalizer: null };
-    hub = new Hub({ ...absent, ...tokenizer, model, added_tokens: added }, config) as unknown as HubTokenizer;
-  } catch (cause) {
-    throw invalid(cause instanceof Error ? cause.message : String(cause), cause);
-  }
-  const { tokens_to_ids, vocab, unk_token, unk_token_id } = hub.model;
-  // Nor may text reach a control token by being a word of the vocabulary (`ignore_merges`). Decoding reads `vocab`.
-  for (const content of controlTokens.keys()) if (content !== unk_token) tokens_to_ids.delete(content);
-
-  const encodePieces = compileEncoder(hub, added);
-  const idOf = (token: string): number | undefined => controlTokens.get(token) ?? tokens_to_ids.get(token);
-  const framed = hub.post_processor === null ? [MARKER] : hub.post_processor([MARKER], null, true).tokens;
-  const frame = (tokens: readonly string[]): number[] => tokens.flatMap((token) => idOf(token) ?? unk_token_id ?? []);
-  const head = frame(framed.slice(0, framed.indexOf(MARKER)));
-  const tail = frame(framed.slice(framed.indexOf(MARKER) + 1));
+  const stages = attempt(() => openStages(tokenizer, config, model, added, controlTokens), invalid);
+  const { hub, encodePieces, idOf, head, tail } = stages;
+  const { vocab } = hub.model;
 
   const specialTokens = readSpecialTokens(config);
   const source = chatTemplate ?? readChatTemplate(config, invalidConfig);
@@ -142,6 +130,38 @@ export function createTokenizer({ tokenizer, config, chatTemplate, folder = "tok
     renderChat,
     encodeChat: (messages, options) => encodeTrusted(renderChat(messages, options)),
   };
+}
+
+/** The library's stages with our own search for added tokens around them, run once so that a malformed stage shows at once. */
+function openStages(
+  tokenizer: Json,
+  config: Json,
+  model: Json,
+  added: readonly AddedToken[],
+  controlTokens: ReadonlyMap<string, number>,
+) {
+  const absent = { decoder: null, post_processor: null, pre_tokenizer: null, normalizer: null };
+  const hub = new Hub({ ...absent, ...tokenizer, model, added_tokens: added }, config) as unknown as HubTokenizer;
+  const { tokens_to_ids, unk_token, unk_token_id } = hub.model;
+  // Nor may text reach a control token by being a word of the vocabulary (`ignore_merges`). Decoding reads `vocab`.
+  for (const content of controlTokens.keys()) if (content !== unk_token) tokens_to_ids.delete(content);
+  const encodePieces = compileEncoder(hub, added);
+  const idOf = (token: string): number | undefined => controlTokens.get(token) ?? tokens_to_ids.get(token);
+  const framed = hub.post_processor === null ? [MARKER] : hub.post_processor([MARKER], null, true).tokens;
+  const frame = (tokens: readonly string[]): number[] => tokens.flatMap((token) => idOf(token) ?? unk_token_id ?? []);
+  const at = framed.indexOf(MARKER);
+  const ids = encodePieces([{ text: " It's 12\n  é, 怒り 🙂", trusted: true }]);
+  if (ids.length > 0) hub.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+  return { hub, encodePieces, idOf, head: frame(framed.slice(0, at)), tail: frame(framed.slice(at + 1)) };
+}
+
+/** What the library throws on a malformed file is a `TypeError` from its depths; here it becomes an error of that file. */
+function attempt<T>(work: () => T, invalid: (problem: string, cause: unknown) => EmosllmError): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw invalid(cause instanceof Error ? cause.message : String(cause), cause);
+  }
 }
 
 /** For templates without a system turn: its text goes before that of the first user turn. */
