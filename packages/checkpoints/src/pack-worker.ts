@@ -1,14 +1,13 @@
 /**
- * @file The worker threads of packing. Their program is the text of the functions below, not a file: a path to a worker file would
- * have to survive bundlers, and a `.ts` one cannot be started by every supported Node.js. So `workerMain` may use only what it
- * is given.
+ * @file The worker threads of packing. Their program is the text of `workerMain`, not a file: a path to a worker file would have to
+ * survive bundlers, and a `.ts` one cannot be started by every supported Node.js. So that function may use only what it is given.
  */
 import type { createHash } from "node:crypto";
 import type * as fs from "node:fs";
 import { Worker, type MessagePort } from "node:worker_threads";
 import { EmosllmError } from "@emosllm/interfaces";
 import { invalid } from "./errors.ts";
-import { packColumns, packRows } from "./pack-kernel.ts";
+import { packModule, type PackKernel } from "./pack-kernel.ts";
 
 /** Consecutive rows of a source tensor. */
 export interface Rows {
@@ -53,12 +52,11 @@ interface WorkerParts {
   readonly fs: typeof fs;
   readonly createHash: typeof createHash;
   readonly port: MessagePort;
-  readonly packRows: typeof packRows;
-  readonly packColumns: typeof packColumns;
+  readonly kernel: PackKernel;
 }
 
 /** Answers one message per unit. Everything is synchronous: the thread has nothing else to do. */
-function workerMain({ fs, createHash, port, packRows, packColumns }: WorkerParts): void {
+function workerMain({ fs, createHash, port, kernel }: WorkerParts): void {
   const open = new Map<string, number>();
   const opened = (file: string, flags: string): number => {
     const known = open.get(file);
@@ -87,22 +85,23 @@ function workerMain({ fs, createHash, port, packRows, packColumns }: WorkerParts
   const writeAll = (fd: number, bytes: Uint8Array, at: number): void => {
     for (let done = 0; done < bytes.length;) done += fs.writeSync(fd, bytes, done, bytes.length - done, at + done);
   };
-  const bytesOf = (a: Float32Array): Uint8Array => new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
 
-  let halves: Float32Array | undefined;
-  const halfTable = (): Float32Array => {
-    if (halves) return halves;
-    halves = new Float32Array(65536);
-    for (let bits = 0; bits < 65536; bits++) {
-      const exponent = (bits >> 10) & 31;
-      const fraction = bits & 1023;
-      const magnitude = exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
-      halves[bits] = (bits & 0x8000 ? -1 : 1) * (exponent === 31 ? (fraction ? NaN : Infinity) : magnitude);
-    }
-    return halves;
+  /** Gives places for arrays of so many bytes in the kernel's memory, each with room for what the loops touch past its end. */
+  const layOut = (lengths: readonly number[]): number[] => {
+    let end = 1024;
+    const places = lengths.map((length) => {
+      const place = end;
+      end = (place + length + 64 + 15) & ~15;
+      return place;
+    });
+    const lacking = end - kernel.memory.buffer.byteLength;
+    if (lacking > 0) kernel.memory.grow(Math.ceil(lacking / 65536));
+    return places;
   };
-  /** Reads `rows` rows, beginning at row `first` of the unit, as f32. */
-  const readRows = (unit: PackUnit, first: number, rows: number, raw: Uint8Array, tile: Float32Array): void => {
+  const bytesAt = (at: number, length: number): Uint8Array => new Uint8Array(kernel.memory.buffer, at, length);
+
+  /** Reads `rows` rows, beginning at row `first` of the unit, to `tile` as f32. */
+  const readRows = (unit: PackUnit, first: number, rows: number, raw: number, tile: number): void => {
     let begin = 0;
     for (const piece of unit.pieces) {
       const from = Math.max(first, begin);
@@ -110,20 +109,11 @@ function workerMain({ fs, createHash, port, packRows, packColumns }: WorkerParts
       if (from < to) {
         const width = piece.dtype === "f32" ? 4 : 2;
         const count = (to - from) * unit.columns;
-        const bytes = raw.subarray(0, count * width);
+        const values = tile + (from - first) * unit.columns * 4;
+        const bytes = bytesAt(piece.dtype === "f32" ? values : raw, count * width);
         readAll(piece, piece.offset + (from - begin) * unit.columns * width, bytes);
-        const at = (from - first) * unit.columns;
-        if (piece.dtype === "f32") tile.set(new Float32Array(bytes.buffer, 0, count), at);
-        else {
-          const bits = new Uint16Array(bytes.buffer, 0, count);
-          if (piece.dtype === "bf16") {
-            const words = new Uint32Array(tile.buffer, 4 * at, count);
-            for (let i = 0; i < count; i++) words[i] = bits[i]! << 16;
-          } else {
-            const table = halfTable();
-            for (let i = 0; i < count; i++) tile[at + i] = table[bits[i]!]!;
-          }
-        }
+        if (piece.dtype === "bf16") kernel.widenBf16(raw, values, count);
+        else if (piece.dtype === "f16") kernel.widenF16(raw, values, count);
       }
       begin += piece.rows;
     }
@@ -132,53 +122,54 @@ function workerMain({ fs, createHash, port, packRows, packColumns }: WorkerParts
   const pack = (unit: PackUnit): string => {
     const { rows, columns, bits, blockSize, transposed } = unit;
     const blob = (blockSize * bits) / 8;
-    const acrossBlocks = Math.ceil(columns / blockSize);
-    const downBlocks = Math.ceil(rows / blockSize);
-    const raw = new Uint8Array(blockSize * columns * 4);
-    const tile = new Float32Array(blockSize * columns);
-    const packed = new Uint8Array(rows * acrossBlocks * blob);
-    const scales = new Float32Array(rows * acrossBlocks);
-    const columnPacked = new Uint8Array(transposed ? columns * downBlocks * blob : 0);
-    const columnScales = new Float32Array(transposed ? columns * downBlocks : 0);
-    for (let block = 0; block < downBlocks; block++) {
+    const across = Math.ceil(columns / blockSize);
+    const down = Math.ceil(rows / blockSize);
+    const turned = transposed ? columns * down : 0;
+    const sizes = [16 * blockSize, 2 * blockSize * columns, 4 * blockSize * columns, rows * across * blob, 4 * rows * across, turned * blob, 4 * turned]; // prettier-ignore
+    const places = layOut(sizes) as [number, number, number, number, number, number, number];
+    const [temporary, raw, tile, packed, scales, columnPacked, columnScales] = places;
+    for (let block = 0; block < down; block++) {
       const first = block * blockSize;
       const here = Math.min(blockSize, rows - first);
+      const at = first * across;
       readRows(unit, first, here, raw, tile);
-      const at = first * acrossBlocks;
       const finite =
-        packRows(tile, here, columns, unit, packed, at * blob, scales, at) &&
+        kernel.packRows(tile, here, columns, bits, blockSize, packed + at * blob, scales + at * 4, temporary) &&
         (!transposed ||
-          packColumns(
+          kernel.packColumns(
             tile,
             here,
             columns,
-            unit,
-            columnPacked,
-            block * blob,
-            downBlocks * blob,
-            columnScales,
-            block,
-            downBlocks,
+            bits,
+            blockSize,
+            columnPacked + block * blob,
+            down * blob,
+            columnScales + block * 4,
+            down * 4,
+            temporary,
           ));
       if (!finite) {
-        const { file, tensor } = unit.pieces[0]!;
-        throw new Invalid(file, tensor, "holds a value that is not finite, or a piece packed with it does");
+        const piece = unit.pieces[0]!;
+        throw new Invalid(
+          piece.file,
+          piece.tensor,
+          "holds a value that is not finite, or a tensor stacked with it does",
+        );
       }
     }
     const fd = opened(unit.target, "r+");
-    writeAll(fd, packed, unit.packedAt);
-    writeAll(fd, bytesOf(scales), unit.scalesAt);
+    writeAll(fd, bytesAt(packed, rows * across * blob), unit.packedAt);
+    writeAll(fd, bytesAt(scales, rows * across * 4), unit.scalesAt);
     if (!transposed) return "";
-    if (downBlocks === transposed.blocks) {
-      writeAll(fd, columnPacked, transposed.packedAt);
-      writeAll(fd, bytesOf(columnScales), transposed.scalesAt);
+    if (down === transposed.blocks) {
+      writeAll(fd, bytesAt(columnPacked, turned * blob), transposed.packedAt);
+      writeAll(fd, bytesAt(columnScales, turned * 4), transposed.scalesAt);
       return "";
     }
     for (let c = 0; c < columns; c++) {
       const place = c * transposed.blocks + transposed.firstBlock;
-      const mine = c * downBlocks;
-      writeAll(fd, columnPacked.subarray(mine * blob, (mine + downBlocks) * blob), transposed.packedAt + place * blob);
-      writeAll(fd, bytesOf(columnScales.subarray(mine, mine + downBlocks)), transposed.scalesAt + place * 4);
+      writeAll(fd, bytesAt(columnPacked + c * down * blob, down * blob), transposed.packedAt + place * blob);
+      writeAll(fd, bytesAt(columnScales + c * down * 4, down * 4), transposed.scalesAt + place * 4);
     }
     return "";
   };
@@ -219,13 +210,12 @@ function workerMain({ fs, createHash, port, packRows, packColumns }: WorkerParts
 
 const program = (): string => `
 const __name = (f) => f; // esbuild marks nested functions with it
-const { parentPort } = require("node:worker_threads");
+const { parentPort, workerData } = require("node:worker_threads");
 (${workerMain.toString()})({
   fs: require("node:fs"),
   createHash: require("node:crypto").createHash,
   port: parentPort,
-  packRows: ${packRows.toString()},
-  packColumns: ${packColumns.toString()},
+  kernel: new WebAssembly.Instance(workerData).exports,
 });`;
 
 const toError = (answer: Exclude<Answer, { kind: "done" }>): EmosllmError => {
@@ -255,7 +245,10 @@ export async function runUnits(
   let next = 0;
   signal?.throwIfAborted();
   const source = program();
-  const workers = Array.from({ length: Math.min(threads, units.length) }, () => new Worker(source, { eval: true }));
+  const workers = Array.from(
+    { length: Math.min(threads, units.length) },
+    () => new Worker(source, { eval: true, workerData: packModule() }),
+  );
   const drive = (worker: Worker): Promise<void> =>
     new Promise((resolve, reject) => {
       let current = -1;

@@ -192,7 +192,7 @@ test("a remembered hash is used only while nothing about the file has changed", 
 
 test("two processes that ask at once get the same file, packed once", async () => {
   const cacheFolder = temporaryFolder();
-  const source = await matrixFile(cacheFolder, 3000, 2000);
+  const source = await matrixFile(cacheFolder, 1000, 800);
   const child = (): Promise<{ file: string; progress: number }> =>
     new Promise((resolve, reject) => {
       const process_ = spawn(
