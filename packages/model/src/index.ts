@@ -16,3 +16,21 @@ export {
 } from "./batch.ts";
 export { openScorer, type AnswerScores, type Scorer } from "./scorer.ts";
 export { formKey, stepInputs, type AudioInputs, type BatchForm, type StepInputs } from "./step-inputs.ts";
+export {
+  fingerprint,
+  loadBundle,
+  saveBundle,
+  type BundleContents,
+  type LoadBundleOptions,
+  type LoadedBundle,
+} from "./bundle.ts";
+export {
+  loadEmoSllm,
+  promptRow,
+  SHORTEST_SECONDS,
+  type EmoSllm,
+  type EmotionAnswer,
+  type EmotionInput,
+} from "./emosllm.ts";
+export { normalisedFrames, rawFrames, type RawFrames } from "./front-end.ts";
+export { answerProbabilities } from "./probabilities.ts";

@@ -6,7 +6,8 @@ export type ParameterShapes = Readonly<Record<string, readonly number[]>>;
 
 /** How a parameter begins. `uniform` is in (-bound, bound). */
 export type Initializer =
-  | { readonly kind: "zeros" | "ones" }
+  | { readonly kind: "zeros" }
+  | { readonly kind: "ones" }
   | { readonly kind: "normal"; readonly std: number }
   | { readonly kind: "uniform"; readonly bound: number };
 

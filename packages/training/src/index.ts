@@ -27,3 +27,5 @@ export {
   type Tensors,
   type TransformStep,
 } from "./transform.ts";
+export { initialise } from "./initialise.ts";
+export { normal, randomStream, shuffle, type RandomStream } from "./random.ts";

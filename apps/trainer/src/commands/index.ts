@@ -5,4 +5,6 @@ export const commands: SubCommandsDef = {
   corpus: () => import("./corpus.ts").then((m) => m.default),
   prompts: () => import("./prompts.ts").then((m) => m.default),
   features: () => import("./features.ts").then((m) => m.default),
+  predict: () => import("./predict.ts").then((m) => m.default),
+  train: () => import("./train.ts").then((m) => m.default),
 };

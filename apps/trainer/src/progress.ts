@@ -1,0 +1,42 @@
+/** @file Draws a run's events: one line that renews itself in a terminal, plain lines otherwise. */
+import type { TrainEvent } from "./training/events.ts";
+
+const clock = (seconds: number): string =>
+  `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
+const TEXTS: { readonly [K in TrainEvent["type"]]: (e: Extract<TrainEvent, { type: K }>) => string } = {
+  data: (e) => `features ${e.done}/${e.total}`,
+  split: (e) =>
+    `split: ${e.train} training, ${e.validation} validation, ${e.test} test utterances (sha256 ${e.sha256.slice(0, 12)})`,
+  step: (e) =>
+    `step ${e.step}/${e.total}  loss ${e.loss.toFixed(3)}  lr ${e.learningRate.toExponential(1)}  ${e.utterancesPerSecond.toFixed(0)} utterances/s  ${clock(e.secondsLeft)} left`,
+  evaluate: (e) => `test with ${e.name}: UA ${(100 * e.ua).toFixed(1)} %, WA ${(100 * e.wa).toFixed(1)} %`,
+};
+
+/** Options of {@link progressWriter}. */
+export interface ProgressOptions {
+  readonly stream?: NodeJS.WriteStream;
+  /** A plain line every so many steps where there is no terminal. */
+  readonly every?: number;
+}
+
+/** A function to hand events to. */
+export function progressWriter({ stream = process.stderr, every = 10 }: ProgressOptions = {}): (
+  event: TrainEvent,
+) => void {
+  const live = stream.isTTY === true && !process.env["CI"];
+  let open = false;
+  return (event) => {
+    const text = (TEXTS[event.type] as (e: TrainEvent) => string)(event);
+    const passing =
+      event.type === "data" ? event.done < event.total : event.type === "step" ? event.step < event.total : false;
+    if (live) {
+      stream.write(`${open ? "\r\u001b[2K" : ""}${text.slice(0, (stream.columns ?? 100) - 1)}`);
+      open = passing;
+      if (!passing) stream.write("\n");
+      return;
+    }
+    const at = event.type === "data" ? event.done : event.type === "step" ? event.step : 0;
+    if (!passing || at === 1 || at % (event.type === "data" ? 200 : every) === 0) stream.write(`${text}\n`);
+  };
+}

@@ -1,0 +1,103 @@
+/** @file The training config: YAML with Hugging Face's, PEFT's and LLaMA-Factory's names, `key=value` overrides, all problems at once. */
+import { readFile } from "node:fs/promises";
+import { EmosllmError } from "@emosllm/interfaces";
+import { LineCounter, parseDocument, parse as parseYaml } from "yaml";
+import { z } from "zod";
+
+const share = z.number().min(0).max(1);
+const count = z.number().int().min(1);
+
+/** See {@link TrainConfig}. */
+export const trainConfigSchema = z.strictObject({
+  // model
+  model_name_or_path: z.string().min(1),
+  projector: z
+    .strictObject({
+      type: z.literal("qp_mapper").default("qp_mapper"),
+      num_queries: count.default(32),
+      hidden_size: count.default(768),
+      num_layers: count.default(2),
+      num_heads: count.default(8),
+      positions: z.enum(["none", "sinusoidal"]).default("none"),
+    })
+    .prefault({}),
+  front_end: z
+    .strictObject({
+      kind: z.literal("prosody").default("prosody"),
+      sample_rate: count.default(16000),
+      settings: z
+        .strictObject({ mel_bins: count.default(40), hop_seconds: z.number().positive().default(0.01) })
+        .prefault({}),
+    })
+    .prefault({}),
+  // method: PEFT's own names
+  lora: z
+    .strictObject({
+      r: count.default(8),
+      lora_alpha: z.number().default(16),
+      target_modules: z.union([z.string(), z.array(z.string()).min(1)]).default("all-linear"),
+      use_rslora: z.boolean().default(false),
+    })
+    .prefault({}),
+  prompt: z.string().min(1).default("emotion-question-first"),
+  // dataset
+  corpus: z.string().regex(/^[a-z-]+:.+/, "must be NAME:PATH, for example iemocap:data/IEMOCAP_full_release"),
+  scheme: z.string().default("iemocap-4"),
+  protocol: z.string().default("loso5"),
+  fold: count.default(1),
+  // train
+  learning_rate: z.number().positive().default(1e-3),
+  num_train_epochs: z.number().positive().default(10),
+  max_steps: z.number().int().default(-1),
+  per_device_train_batch_size: count.default(16),
+  per_device_eval_batch_size: count.default(32),
+  gradient_accumulation_steps: count.default(1),
+  lr_scheduler_type: z
+    .enum(["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_min_lr"])
+    .default("cosine"),
+  warmup_ratio: share.default(0.1),
+  weight_decay: z.number().min(0).default(0.01),
+  max_grad_norm: z.number().positive().default(1),
+  /** Share of training rows whose transcript is left out, so that the model does not lean on it. */
+  transcript_dropout: share.default(0.5),
+  seed: z.number().int().default(0),
+  // output
+  output_dir: z.string().min(1),
+  logging_steps: count.default(10),
+});
+/** A resolved config: every key with its value. */
+export type TrainConfig = z.infer<typeof trainConfigSchema>;
+
+/** Reads a config file and applies `key=value` overrides (`lora.r=16`). Throws EmosllmError `config_invalid` listing every problem with file, line and what is accepted. */
+export async function readTrainConfig(file: string, overrides: readonly string[]): Promise<TrainConfig> {
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new EmosllmError(
+      "config_invalid",
+      `${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? "error"})`,
+      { cause },
+    );
+  });
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  if (document.errors.length > 0)
+    throw new EmosllmError(
+      "config_invalid",
+      document.errors.map((e) => `${file}:${lines.linePos(e.pos[0]).line}: ${e.message.split("\n")[0]}`).join("\n"),
+    );
+  for (const item of overrides) {
+    const [, key, value] = /^([\w.]+)=(.*)$/s.exec(item) ?? [];
+    if (key === undefined)
+      throw new EmosllmError("usage", `'${item}' is no override; write key=value, for example learning_rate=0.0003`);
+    document.setIn(key.split("."), parseYaml(value as string));
+  }
+  const parsed = trainConfigSchema.safeParse(document.toJS() ?? {});
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => {
+    const node = document.getIn(issue.path as (string | number)[], true) as
+      | { range?: [number, number, number] }
+      | undefined;
+    const place = node?.range ? `${file}:${lines.linePos(node.range[0]).line}` : file;
+    return `${place}: ${issue.path.join(".") || "config"}: ${issue.message}`;
+  });
+  throw new EmosllmError("config_invalid", problems.join("\n"));
+}

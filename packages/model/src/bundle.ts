@@ -1,0 +1,228 @@
+/** @file A trained model on disk: manifest, PEFT adapter, projector, model card. Written whole or not at all; read only if every byte is as written. */
+import { createHash } from "node:crypto";
+import { cp, mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { type LanguageModel, openLanguageModel } from "@emosllm/backbones";
+import { type StoredTensor, loadSafetensors, readTensor, writeSafetensors } from "@emosllm/checkpoints";
+import { type BundleManifest, EmosllmError, bundleManifestSchema } from "@emosllm/interfaces";
+import { type LoraConfig, loraAdapter, loraConfigText, readLoraConfig } from "@emosllm/lora";
+import { type QpMapperConfig, qpMapper } from "@emosllm/projector";
+import { type HostTensor, hostTensor } from "@emosllm/runtime";
+import { type EmoSllmParts, PROJECTOR_PREFIX, trainedShapes } from "./assemble.ts";
+
+const MANIFEST = "emosllm.json";
+const ADAPTER = "adapter/adapter_model.safetensors";
+const PROJECTOR = "projector.safetensors";
+const PROJECTOR_CONFIG = "projector_config.json";
+
+type Parameters = Readonly<Record<string, HostTensor>>;
+
+/** What {@link saveBundle} writes. */
+export interface BundleContents {
+  readonly manifest: Omit<BundleManifest, "format" | "version" | "files">;
+  readonly parameters: Parameters;
+  readonly projectorConfig: QpMapperConfig;
+  readonly loraConfig: LoraConfig;
+  /** Text of the model card. */
+  readonly card: string;
+  /** A small language model to carry along as `backbone/`; its manifest path is then `backbone`. */
+  readonly backboneFolder?: string;
+}
+
+const sha256 = (data: Uint8Array | string): string => createHash("sha256").update(data).digest("hex");
+
+/** Identifies a language model by its config and the names, shapes and sizes of its weights. */
+export async function fingerprint({ checkpoint, config }: LanguageModel): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify(config.raw));
+  for (const t of [...checkpoint.tensors.values()].sort((a, b) => (a.name < b.name ? -1 : 1)))
+    hash.update(`${t.name} ${t.dtype} ${t.shape.join(",")}\n`);
+  // The values of one tensor tell two models of one architecture apart.
+  const norm = checkpoint.tensors.get("model.norm.weight");
+  if (norm) {
+    const data = await readTensor(norm);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest("hex");
+}
+
+async function* filesOf(folder: string): AsyncGenerator<string> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesOf(path);
+    else yield path;
+  }
+}
+
+/** Writes a bundle into `folder`, replacing one that is there. Throws EmosllmError `disk_full` or what the file system says; the old bundle stays then. */
+export async function saveBundle(folder: string, contents: BundleContents): Promise<void> {
+  const target = resolve(folder);
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(join(temporary, "adapter"), { recursive: true });
+  try {
+    const projector = new Map<string, StoredTensor>();
+    const adapter = new Map<string, StoredTensor>();
+    for (const [name, t] of Object.entries(contents.parameters)) {
+      const [into, key] = name.startsWith(PROJECTOR_PREFIX)
+        ? [projector, name.slice(PROJECTOR_PREFIX.length)]
+        : [adapter, name];
+      into.set(key, { dtype: "f32", shape: t.shape, data: t.data as Float32Array });
+    }
+    await writeSafetensors(join(temporary, PROJECTOR), projector, { format: "pt" });
+    await writeSafetensors(join(temporary, ADAPTER), adapter, { format: "pt" });
+    await writeFile(join(temporary, "adapter/adapter_config.json"), loraConfigText(contents.loraConfig));
+    await writeFile(join(temporary, PROJECTOR_CONFIG), `${JSON.stringify(contents.projectorConfig, null, 2)}\n`);
+    await writeFile(join(temporary, "README.md"), contents.card);
+    if (contents.backboneFolder !== undefined)
+      await cp(contents.backboneFolder, join(temporary, "backbone"), { recursive: true });
+    const files: BundleManifest["files"] = {};
+    for await (const file of filesOf(temporary)) {
+      const data = await readFile(file);
+      files[relative(temporary, file).split(sep).join("/")] = { sha256: sha256(data), bytes: data.length };
+    }
+    const manifest: BundleManifest = { format: "emosllm-bundle", version: 1, ...contents.manifest, files };
+    await writeFile(join(temporary, MANIFEST), `${JSON.stringify(bundleManifestSchema.parse(manifest), null, 2)}\n`);
+    const old = `${temporary}.old`;
+    await rename(target, old).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+    await rename(temporary, target);
+    await rm(old, { recursive: true, force: true });
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true });
+    if ((cause as NodeJS.ErrnoException).code === "ENOSPC")
+      throw new EmosllmError("disk_full", `${target}: the disk is full; the bundle was not written`, { cause });
+    throw cause;
+  }
+}
+
+/** A bundle in memory. */
+export interface LoadedBundle {
+  readonly folder: string;
+  readonly manifest: BundleManifest;
+  readonly parts: EmoSllmParts;
+  readonly parameters: Parameters;
+  readonly backboneFolder: string;
+}
+
+/** Options of {@link loadBundle}. */
+export interface LoadBundleOptions {
+  /** Another folder of the base model. */
+  readonly baseModel?: string | undefined;
+  /** Take a base model whose fingerprint differs from the one trained on. */
+  readonly allowOtherBase?: boolean;
+}
+
+/** Reads and checks a bundle. Throws EmosllmError `bundle_invalid` naming the file and what is wrong with it. */
+export async function loadBundle(
+  path: string,
+  { baseModel, allowOtherBase = false }: LoadBundleOptions = {},
+): Promise<LoadedBundle> {
+  const folder = resolve(path);
+  const manifest = await readManifest(folder);
+  await checkFiles(folder, manifest);
+  const projectorConfig = JSON.parse(await readFile(join(folder, PROJECTOR_CONFIG), "utf8")) as QpMapperConfig;
+  const base = baseModel ?? manifest.base_model.name_or_path;
+  const backboneFolder = baseModel === undefined ? await baseFolder(folder, base) : resolve(base);
+  const languageModel = await openLanguageModel(backboneFolder);
+  const found = await fingerprint(languageModel);
+  if (found !== manifest.base_model.fingerprint && !allowOtherBase)
+    throw new EmosllmError(
+      "bundle_invalid",
+      `${folder} was trained on ${manifest.base_model.name_or_path} (${manifest.base_model.fingerprint.slice(0, 12)}), but ${backboneFolder} is another model (${found.slice(0, 12)}). Give its own base model, or allow another one.`,
+    );
+  const adapter = loraAdapter(await readLoraConfig(join(folder, "adapter")), {
+    linearPaths: languageModel.linearPaths,
+    tensors: languageModel.checkpoint.tensors,
+  });
+  const parts: EmoSllmParts = {
+    languageModel,
+    projector: qpMapper(projectorConfig),
+    adapter,
+    audioSize: projectorConfig.input_size,
+  };
+  return { folder, manifest, parts, backboneFolder, parameters: await readParameters(folder, parts) };
+}
+
+async function readManifest(folder: string): Promise<BundleManifest> {
+  const file = join(folder, MANIFEST);
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new EmosllmError(
+      "bundle_invalid",
+      `${folder} is no bundle: ${MANIFEST} cannot be read (${(cause as NodeJS.ErrnoException).code ?? "error"})`,
+      { cause },
+    );
+  });
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (cause) {
+    throw new EmosllmError("bundle_invalid", `${file} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  const parsed = bundleManifestSchema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((i) => `${i.path.join(".") || "(top)"}: ${i.message}`).join("; ");
+  throw new EmosllmError("bundle_invalid", `${file}: ${issues}`);
+}
+
+async function checkFiles(folder: string, { files }: BundleManifest): Promise<void> {
+  for (const [name, { sha256: wanted, bytes }] of Object.entries(files)) {
+    const file = join(folder, name);
+    if (relative(folder, file).startsWith(".."))
+      throw new EmosllmError("bundle_invalid", `${join(folder, MANIFEST)}: files.${name} lies outside the bundle`);
+    if (name === "README.md") continue; // people may write into the model card
+    const data = await readFile(file).catch((cause: unknown) => {
+      throw new EmosllmError("bundle_invalid", `${file} is missing, but ${MANIFEST} lists it`, { cause });
+    });
+    if (data.length !== bytes || sha256(data) !== wanted)
+      throw new EmosllmError(
+        "bundle_invalid",
+        `${file} was altered: it has ${data.length} bytes and sha256 ${sha256(data).slice(0, 12)}, ${MANIFEST} says ${bytes} and ${wanted.slice(0, 12)}`,
+      );
+  }
+}
+
+/** A folder given relative to the bundle, or absolute. */
+async function baseFolder(folder: string, name: string): Promise<string> {
+  const candidates = [resolve(folder, name), resolve(name)];
+  for (const c of candidates)
+    if (
+      await stat(c).then(
+        (s) => s.isDirectory(),
+        () => false,
+      )
+    )
+      return c;
+  throw new EmosllmError(
+    "checkpoint_not_found",
+    `The base model '${name}' was looked for in ${candidates.join(" and ")}; give its folder`,
+  );
+}
+
+async function readParameters(folder: string, parts: EmoSllmParts): Promise<Parameters> {
+  const [projector, adapter] = await Promise.all([PROJECTOR, ADAPTER].map((f) => loadSafetensors(join(folder, f))));
+  const wanted = new Map(Object.entries(trainedShapes(parts)));
+  const parameters: Record<string, HostTensor> = {};
+  const take = (tensors: ReadonlyMap<string, StoredTensor>, prefix: string, file: string): void => {
+    for (const [key, t] of tensors) {
+      const name = prefix + key;
+      const shape = wanted.get(name);
+      if (!shape) throw new EmosllmError("bundle_invalid", `${join(folder, file)}: unexpected tensor '${key}'`);
+      if (t.dtype !== "f32" || t.shape.join() !== shape.join())
+        throw new EmosllmError(
+          "bundle_invalid",
+          `${join(folder, file)}: '${key}' is ${t.dtype}[${t.shape.join(",")}], needed is f32[${shape.join(",")}]`,
+        );
+      parameters[name] = hostTensor("f32", shape, t.data as Float32Array);
+    }
+  };
+  take(projector as Map<string, StoredTensor>, PROJECTOR_PREFIX, PROJECTOR);
+  take(adapter as Map<string, StoredTensor>, "", ADAPTER);
+  const missing = [...wanted.keys()].filter((name) => !(name in parameters));
+  if (missing.length > 0)
+    throw new EmosllmError(
+      "bundle_invalid",
+      `${folder}: missing tensors: ${missing.slice(0, 5).join(", ")}${missing.length > 5 ? ", ..." : ""}`,
+    );
+  return parameters;
+}

@@ -1,0 +1,127 @@
+/** @file A trained EmoSLLM ready to be asked: sound and words in, a probability for each label out. */
+import { loadSpeech } from "@emosllm/audio-features";
+import { type AudioClip, type BundleManifest, EmosllmError } from "@emosllm/interfaces";
+import { type PromptDefinition, type Tokenizer, definePrompt, loadTokenizer, renderPrompt } from "@emosllm/prompts";
+import type { CompileOptions } from "@emosllm/runtime";
+import type { BatchRow } from "./batch.ts";
+import { type LoadBundleOptions, type LoadedBundle, loadBundle } from "./bundle.ts";
+import { normalisedFrames, rawFrames } from "./front-end.ts";
+import { openScorer } from "./scorer.ts";
+import { answerProbabilities } from "./probabilities.ts";
+
+/** One utterance to judge. */
+export interface EmotionInput {
+  /** A file (or part of one), or mono samples at the bundle's rate; left out: by the words alone. */
+  readonly audio?: string | AudioClip | Float32Array;
+  readonly transcript?: string | undefined;
+}
+
+/** What the model says. */
+export interface EmotionAnswer {
+  /** Best label, or null for an abstention. */
+  readonly label: string | null;
+  /** Probability of each label, in the scheme's order; they add up to 1. */
+  readonly probabilities: Readonly<Record<string, number>>;
+  /** 1 for clips of a second or more; below, the probabilities were drawn towards even odds by this factor. */
+  readonly reliability: number;
+  /** Length of the audio in seconds; 0 without audio. */
+  readonly seconds: number;
+}
+
+/** A loaded model. Dispose it. */
+export interface EmoSllm {
+  readonly manifest: BundleManifest;
+  readonly labels: readonly string[];
+  /** Judges utterances, all in one batch. Throws EmosllmError `audio_*` for sound that cannot be judged. */
+  score(inputs: readonly EmotionInput[]): Promise<EmotionAnswer[]>;
+  dispose(): Promise<void>;
+}
+
+/** Below, a clip is too short for the front end to say anything. */
+export const SHORTEST_SECONDS = 0.2;
+/** At and above, an answer is taken at its word. */
+const RELIABLE_SECONDS = 1;
+/** Peak amplitude (full scale 1) below which a file counts as silent: -66 dB. */
+const SILENT_PEAK = 0.0005;
+
+/** Loads a bundle. Throws EmosllmError `bundle_invalid`, `checkpoint_*`. */
+export async function loadEmoSllm(
+  folder: string,
+  options: LoadBundleOptions & Pick<CompileOptions, "threads" | "device"> = {},
+): Promise<EmoSllm> {
+  const bundle = await loadBundle(folder, options);
+  const tokenizer = await loadTokenizer(bundle.backboneFolder);
+  const prompt = definePrompt(bundle.manifest.prompt as unknown as PromptDefinition);
+  const scorer = openScorer(bundle.parts, options);
+  const { manifest } = bundle;
+  const labels = manifest.labels.words.map((w) => w.label);
+  return {
+    manifest,
+    labels,
+    async score(inputs) {
+      const prepared = await Promise.all(inputs.map((input, i) => prepare(input, i, bundle)));
+      const rows = prepared.map(({ frames }, i) =>
+        promptRow(prompt, tokenizer, manifest, inputs[i] as EmotionInput, frames),
+      );
+      const scores = await scorer.score(rows, bundle.parameters);
+      return scores.map((answers, i) => {
+        const { seconds } = prepared[i] as Prepared;
+        const reliability = seconds === 0 ? 1 : Math.min(1, seconds / RELIABLE_SECONDS);
+        const p = answerProbabilities(answers, manifest.scoring).map(
+          (q) => reliability * q + (1 - reliability) / labels.length,
+        );
+        const best = p.indexOf(Math.max(...p));
+        const threshold = manifest.scoring.abstain_below;
+        return {
+          label: threshold !== null && (p[best] as number) < threshold ? null : (labels[best] as string),
+          probabilities: Object.fromEntries(labels.map((label, k) => [label, p[k] as number])),
+          reliability,
+          seconds,
+        };
+      });
+    },
+    dispose: () => scorer.dispose(),
+  };
+}
+
+interface Prepared {
+  readonly frames: BatchRow["frames"];
+  readonly seconds: number;
+}
+
+async function prepare({ audio, transcript }: EmotionInput, i: number, { manifest }: LoadedBundle): Promise<Prepared> {
+  if (audio === undefined) {
+    if (transcript === undefined) throw new EmosllmError("usage", `Input ${i} has neither audio nor a transcript.`);
+    return { frames: undefined, seconds: 0 };
+  }
+  const { front_end: frontEnd } = manifest;
+  const name = audio instanceof Float32Array ? `input ${i}` : typeof audio === "string" ? audio : audio.path;
+  const samples = audio instanceof Float32Array ? audio : await loadSpeech(audio, { sampleRate: frontEnd.sample_rate });
+  const seconds = samples.length / frontEnd.sample_rate;
+  if (seconds < SHORTEST_SECONDS)
+    throw new EmosllmError(
+      "audio_empty",
+      `${name}: ${seconds.toFixed(2)} s of audio; at least ${SHORTEST_SECONDS} s are needed`,
+    );
+  let peak = 0;
+  for (const s of samples) peak = Math.max(peak, Math.abs(s));
+  if (!(peak >= SILENT_PEAK))
+    throw new EmosllmError(
+      "audio_empty",
+      `${name}: silent (peak ${(20 * Math.log10(peak || 1e-10)).toFixed(0)} dB of full scale); there is nothing to judge`,
+    );
+  return { frames: normalisedFrames(rawFrames(samples, frontEnd), frontEnd), seconds };
+}
+
+/** The prompt around one utterance, with every label word as an answer to score. */
+export function promptRow(
+  prompt: PromptDefinition,
+  tokenizer: Tokenizer,
+  { labels }: Pick<BundleManifest, "labels">,
+  { transcript }: Pick<EmotionInput, "transcript">,
+  frames: BatchRow["frames"],
+): BatchRow {
+  const words = labels.words.map((w) => w.word);
+  const { before, after } = renderPrompt(prompt, { audio: frames !== undefined, transcript, labels: words }, tokenizer);
+  return { before, after, answers: words.map((w) => tokenizer.encodeAnswer(w)), frames };
+}
