@@ -1,6 +1,6 @@
 /** @file Log-likelihoods of answers: every answer of every row in one pass, the rows' common prompt run once. */
 import { neg } from "@emosllm/graph";
-import { type CompileOptions, type HostTensor, type Program, compile } from "@emosllm/runtime";
+import { type CompileOptions, type HostTensor, type Program, compile, feedsOf } from "@emosllm/runtime";
 import { type EmoSllmParts, buildGraph } from "./assemble.ts";
 import { type BatchOptions, type BatchRow, layOutBatch } from "./batch.ts";
 import { formKey } from "./step-inputs.ts";
@@ -37,7 +37,8 @@ export function openScorer(parts: EmoSllmParts, options: CompileOptions = {}): S
         );
         programs.set(key, program);
       }
-      const { scores } = await (await program).run({ ...batch.feeds, ...parameters });
+      const ready = await program;
+      const { scores } = await ready.run(feedsOf(ready, { ...batch.feeds, ...parameters }));
       const result: number[][][] = rows.map((r) => r.answers.map(() => []));
       batch.labels.forEach(({ row, answer }, i) => result[row]?.[answer]?.push(Number((scores as HostTensor).data[i])));
       return result;

@@ -4,6 +4,7 @@ export { lower, type LoweredModel, type Port, type WeightSource } from "./lower.
 export {
   compile,
   DEVICES,
+  feedsOf,
   type CompileOptions,
   type Device,
   type Program,

@@ -199,3 +199,13 @@ function toOrt({ dtype, shape, data }: HostTensor): ort.Tensor {
 }
 
 const isShared = ({ data }: { readonly data: ArrayBufferView }): boolean => data.buffer instanceof SharedArrayBuffer;
+
+/** The part of `values` that a program takes: for values that several programs share. */
+export function feedsOf(
+  program: Pick<Program, "inputs">,
+  values: Readonly<Record<string, HostTensor>>,
+): Record<string, HostTensor> {
+  return Object.fromEntries(
+    program.inputs.flatMap(({ name }) => (values[name] ? [[name, values[name]] as const] : [])),
+  );
+}

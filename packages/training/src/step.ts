@@ -3,7 +3,7 @@
  * parameters and state, in place). Between them gradients may be added up over micro-batches and machines.
  */
 import { type Tensor, add, gradients, input } from "@emosllm/graph";
-import { type CompileOptions, type HostTensor, type Program, compile } from "@emosllm/runtime";
+import { type CompileOptions, type HostTensor, type Program, compile, feedsOf } from "@emosllm/runtime";
 import { globalNorm } from "./optimisers.ts";
 import { type TensorStore, tensorStore } from "./parameters.ts";
 import type { GradientTransformation, Tensors } from "./transform.ts";
@@ -80,7 +80,7 @@ export async function openTrainer({ shapes, graph, optimiser, ...compileOptions 
         // This kind of batch does not reach the parameter (text alone gives the projector nothing).
         else t.data.fill(0);
       }
-      const { loss, ...rest } = await program.run({ ...feeds, ...parameters.tensors }, { into });
+      const { loss, ...rest } = await program.run(feedsOf(program, { ...feeds, ...parameters.tensors }), { into });
       if (!first)
         for (let i = 0; i < grads.flat.length; i++)
           grads.flat[i] = (grads.flat[i] as number) + (target.flat[i] as number);
