@@ -1,6 +1,6 @@
 /** @file CSV by RFC 4180, line by line with line numbers; an open quote costs one line, not the rest of the file. */
 import { type OnProblem, problem } from "./problems.ts";
-import type { TextLine } from "./text.ts";
+import { type TextLine, decodeLines } from "./text.ts";
 
 /** One record; `line` is where it starts. */
 export interface CsvRecord {
@@ -59,12 +59,19 @@ export interface CsvAssembler {
 export function csvAssembler(path: string, onProblem?: OnProblem, delimiter = ","): CsvAssembler {
   let open: TextLine[] = [];
   let odd = false;
+  let crlf = false;
   const bad = (line: number, why: string): void => onProblem?.(problem("annotation_invalid", why, { path, line }));
   const finish = (): CsvRecord[] => {
     const line = (open[0] as TextLine).line;
-    const text = open.map((l) => l.text).join("\n");
+    let text = open.map((l) => l.text).join("\n");
     open = [];
     odd = false;
+    if (text.endsWith("\r")) {
+      text = text.slice(0, -1);
+      if (!crlf) onProblem?.(problem("line_endings_crlf", "CRLF line ends", { path }));
+      crlf = true;
+      if (text === "") return [];
+    }
     const fields = splitCsv(text, delimiter);
     if (fields) return [{ fields, line }];
     bad(line, "a quote inside an unquoted field");
@@ -94,10 +101,10 @@ export function csvAssembler(path: string, onProblem?: OnProblem, delimiter = ",
   };
 }
 
-/** The records of lines already in memory. */
-export function* csvRecords(lines: Iterable<TextLine>, path: string, onProblem?: OnProblem): Generator<CsvRecord> {
+/** The records of a file in memory. */
+export function* csvRecords(bytes: Uint8Array, path: string, onProblem?: OnProblem): Generator<CsvRecord> {
   const assembler = csvAssembler(path, onProblem);
-  for (const line of lines) yield* assembler.push(line);
+  for (const line of decodeLines(bytes, path, onProblem, { keepReturns: true })) yield* assembler.push(line);
   yield* assembler.end();
 }
 

@@ -169,7 +169,7 @@ async function* emoboxLines(rows: readonly Row[], extra: readonly RecordColumn[]
       emo: label,
       channel: header === undefined || header.channels === 1 ? 1 : header.channels === 2 ? 2 : 3,
     };
-    if (channel !== undefined && channel !== null) line["channel_choice"] = channel;
+    line["channel_choice"] = channel ?? null;
     if (start !== null) line["start_time"] = start;
     if (end !== null) line["end_time"] = end;
     yield `${JSON.stringify({ ...line, spk: speaker, ...rest })}\n`;

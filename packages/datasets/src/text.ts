@@ -12,6 +12,13 @@ export interface TextLine {
 /** How to read bytes that are not UTF-8. */
 export type FallbackEncoding = "windows-1252" | "gb18030";
 
+export interface LineOptions {
+  /** Default `windows-1252`. */
+  fallback?: FallbackEncoding;
+  /** Only a line feed ends a line, a carriage return before it stays: for CSV, where it may be inside a field. Default false. */
+  keepReturns?: boolean;
+}
+
 /** Windows-1252's 0x80-0x9F, the only range where it differs from Latin-1; undefined positions stay as they are. */
 const CP1252_HIGH =
   "\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f" +
@@ -30,7 +37,8 @@ const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.
 const utf8 = (bytes: Uint8Array): string => asBuffer(bytes).toString("utf8");
 
 /** Decodes lines chunk by chunk; a chunk must end at a line's end or at the end of the file. */
-function lineDecoder(path: string, onProblem: OnProblem | undefined, fallback: FallbackEncoding) {
+function lineDecoder(path: string, onProblem: OnProblem | undefined, options: LineOptions) {
+  const { fallback = "windows-1252", keepReturns = false } = options;
   let line = 0;
   let crlf = false;
   const sawCrlf = (): void => {
@@ -43,8 +51,8 @@ function lineDecoder(path: string, onProblem: OnProblem | undefined, fallback: F
     return repairC1(text);
   };
   const decodeText = (text: string): TextLine[] => {
-    if (!crlf && text.includes("\r\n")) sawCrlf();
-    const lines = text.split(/\r\n|\n|\r/);
+    if (!keepReturns && text.includes("\r\n")) sawCrlf();
+    const lines = text.split(keepReturns ? "\n" : /\r\n|\n|\r/);
     if (lines.at(-1) === "") lines.pop();
     return lines.map((t) => {
       line++;
@@ -56,7 +64,7 @@ function lineDecoder(path: string, onProblem: OnProblem | undefined, fallback: F
     for (let from = 0; from < bytes.length;) {
       let to = bytes.indexOf(0x0a, from);
       if (to < 0) to = bytes.length;
-      const end = to > from && bytes[to - 1] === 0x0d ? to - 1 : to;
+      const end = !keepReturns && to > from && bytes[to - 1] === 0x0d ? to - 1 : to;
       if (end < to) sawCrlf();
       line++;
       const raw = bytes.subarray(from, end);
@@ -92,9 +100,9 @@ export function decodeLines(
   bytes: Uint8Array,
   path: string,
   onProblem?: OnProblem,
-  fallback: FallbackEncoding = "windows-1252",
+  options: LineOptions = {},
 ): TextLine[] {
-  const decoder = lineDecoder(path, onProblem, fallback);
+  const decoder = lineDecoder(path, onProblem, options);
   if (isUtf16(bytes)) {
     onProblem?.(problem("encoding_utf16", "UTF-16 text", { path }));
     return decoder.text(new TextDecoder(bytes[0] === 0xff ? "utf-16le" : "utf-16be").decode(bytes));
@@ -103,8 +111,12 @@ export function decodeLines(
 }
 
 /** The lines of a file of any size in batches, with memory for one batch. UTF-16 is not read this way. */
-export async function* readLineBatches(path: string, onProblem?: OnProblem): AsyncGenerator<TextLine[]> {
-  const decoder = lineDecoder(path, onProblem, "windows-1252");
+export async function* readLineBatches(
+  path: string,
+  onProblem?: OnProblem,
+  options: LineOptions = {},
+): AsyncGenerator<TextLine[]> {
+  const decoder = lineDecoder(path, onProblem, options);
   let rest: Buffer = Buffer.alloc(0);
   let first = true;
   let tooLong = false;

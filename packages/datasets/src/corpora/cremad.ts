@@ -3,7 +3,6 @@ import type { Gender, Utterance } from "@emosllm/interfaces";
 import { type CorpusFiles, openCorpusFiles } from "../corpus-files.ts";
 import { columnIndex, csvRecords } from "../csv.ts";
 import { type LoaderOptions, findFolder } from "../loader.ts";
-import { decodeLines } from "../text.ts";
 import { byFilename } from "./by-filename.ts";
 
 const SENTENCES: Readonly<Record<string, string>> = {
@@ -35,11 +34,7 @@ async function genders(files: CorpusFiles, options: LoaderOptions): Promise<Map<
   if (path === undefined) return out;
   const shown = files.display(path);
   let index: Map<string, number> | undefined;
-  for (const { fields } of csvRecords(
-    decodeLines(await files.read(path), shown, options.onProblem),
-    shown,
-    options.onProblem,
-  )) {
+  for (const { fields } of csvRecords(await files.read(path), shown, options.onProblem)) {
     if (!index) {
       index = columnIndex(fields, ["ActorID", "Sex"], shown, options.onProblem);
       if (!index) return out;

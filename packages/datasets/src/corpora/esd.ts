@@ -35,7 +35,9 @@ async function transcripts(files: CorpusFiles, options: LoaderOptions): Promise<
   for await (const file of walk(files, "")) {
     if (!/^00\d\d\.txt$/.test(file.name)) continue;
     const path = files.display(file.path);
-    for (const { text, line } of decodeLines(await files.read(file.path), path, options.onProblem, "gb18030")) {
+    for (const { text, line } of decodeLines(await files.read(file.path), path, options.onProblem, {
+      fallback: "gb18030",
+    })) {
       if (text.trim() === "") continue;
       // Most files separate by tabs; some lines use blanks before the emotion.
       const m = /^\s*(\d{4}_\d{6})\s+(.*?)(?:\s+(\S+))?\s*$/.exec(text);

@@ -7,7 +7,6 @@ import { type CorpusFiles, openCorpusFiles } from "../corpus-files.ts";
 import { columnIndex, csvRecords } from "../csv.ts";
 import { type LoaderOptions, cleanList, findFolder, join, uniqueIds } from "../loader.ts";
 import { problem, shown } from "../problems.ts";
-import { decodeLines } from "../text.ts";
 
 export interface MeldOptions extends LoaderOptions {
   /** Which parts. Default all. */
@@ -115,7 +114,7 @@ async function* readPart(
   const isNew = uniqueIds(onProblem);
   const named = new Set<string>();
   let index: Map<string, number> | undefined;
-  for (const { fields, line } of csvRecords(decodeLines(await holder.read(table), path, onProblem), path, onProblem)) {
+  for (const { fields, line } of csvRecords(await holder.read(table), path, onProblem)) {
     if (!index) {
       index = columnIndex(fields, REQUIRED, path, onProblem);
       if (!index) return;

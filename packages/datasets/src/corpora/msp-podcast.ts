@@ -123,8 +123,8 @@ async function* rows(
     return;
   }
   const batches = path.includes("!")
-    ? [decodeLines(await files.read(table), path, onProblem)]
-    : readLineBatches(path, onProblem);
+    ? [decodeLines(await files.read(table), path, onProblem, { keepReturns: true })]
+    : readLineBatches(path, onProblem, { keepReturns: true });
   const assembler = csvAssembler(path, onProblem);
   let index: Map<string, number> | undefined;
   for await (const batch of batches)

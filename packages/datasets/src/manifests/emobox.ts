@@ -106,7 +106,7 @@ function fromEmoBox(row: ManifestRecord, reading: RecordReading, line: number): 
   const dataset = typeof row["dataset"] === "string" ? row["dataset"] : reading.corpus;
   const key = typeof row["key"] === "string" ? row["key"] : undefined;
   const id = key?.startsWith(`${dataset}-`) ? key.slice(dataset.length + 1) : key;
-  const channel = row["channel_choice"] ?? CHANNELS[String(row["channel"])];
+  const channel = "channel_choice" in row ? row["channel_choice"] : CHANNELS[String(row["channel"])];
   const u = fromRecord({ ...row, id, corpus: dataset, channel }, reading, line);
   if (!u) return undefined;
   return dataset === "iemocap" ? trueSpeaker(u, reading, line) : u;

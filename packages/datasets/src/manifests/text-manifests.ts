@@ -91,7 +91,7 @@ export async function* csv(path: string, options: ManifestOptions = {}): AsyncGe
     const u = fromRecord(row, reading, line);
     return u && isNew(u.id, path, line) ? u : undefined;
   };
-  for await (const batch of readLineBatches(path, onProblem))
+  for await (const batch of readLineBatches(path, onProblem, { keepReturns: true }))
     for (const line of batch)
       for (const record of assembler.push(line)) {
         const u = read(record.fields, record.line);
