@@ -52,6 +52,7 @@ export async function openCorpusFiles(root: string): Promise<CorpusFiles> {
 }
 
 function folderFiles(root: string): CorpusFiles {
+  const base = join(root, "/");
   return {
     root,
     async list(folder) {
@@ -73,8 +74,8 @@ function folderFiles(root: string): CorpusFiles {
     },
     has: (path) => existsSync(join(root, path)),
     read: (path) => readFile(join(root, path)),
-    clip: (path) => ({ path: join(root, path) }),
-    display: (path) => join(root, path),
+    clip: (path) => ({ path: base + path }),
+    display: (path) => base + path,
   };
 }
 

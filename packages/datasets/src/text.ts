@@ -54,9 +54,10 @@ function lineDecoder(path: string, onProblem: OnProblem | undefined, options: Li
     if (!keepReturns && text.includes("\r\n")) sawCrlf();
     const lines = text.split(keepReturns ? "\n" : /\r\n|\n|\r/);
     if (lines.at(-1) === "") lines.pop();
+    const clean = text.search(C1) < 0;
     return lines.map((t) => {
       line++;
-      return { text: repaired(t), line };
+      return { text: clean ? t : repaired(t), line };
     });
   };
   const decodeMixed = (bytes: Uint8Array): TextLine[] => {

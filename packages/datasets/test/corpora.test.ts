@@ -88,7 +88,7 @@ describe.each(TREES)("%s", (name, write, loader, scheme) => {
       const archive = join(folder, `${name}.${ending}`);
       execFileSync("tar", [flags, archive, "-C", folder, name]);
       const packed = await load(loader, archive);
-      const bare = (us: Utterance[]) => us.map(({ audio: _, ...u }) => u);
+      const bare = (us: Utterance[]) => us.map((u) => ({ ...u, audio: undefined }));
       expect(bare(packed.utterances)).toEqual(bare(utterances));
       expect(tally(packed.problems.map((p) => p.code))).toEqual(expected.problems);
       const last = utterances.length - 1;

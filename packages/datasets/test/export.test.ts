@@ -17,6 +17,7 @@ import {
   meld,
   msSwift,
   parquet,
+  probeClip,
   PROTOCOLS,
   readClipBytes,
   RECORD_COLUMNS,
@@ -180,4 +181,20 @@ test("a failed export leaves nothing behind", async () => {
   expect(readdirSync(join(folder, "none"))).toEqual([]);
   await expect(exportCorpus([], path, { format: "jsonl" })).rejects.toThrow(/no utterance/);
   await expect(exportCorpus([gone], path, { format: "xml" as ExportFormat })).rejects.toThrow(/jsonl, csv, parquet/);
+});
+
+test("Parquet as Hugging Face datasets store it, written by pyarrow (tools/oracle/datasets_parquet.py)", async () => {
+  const path = join(import.meta.dirname, "fixtures/hf-audio.parquet");
+  const read = await collect(parquet(path));
+  expect(read.map((u) => [u.id, u.label, u.speaker, u.valence])).toEqual([
+    ["clip0", "angry", "a", 1.5],
+    ["clip1", "happy", "b", 2.5],
+    ["clip2", "sad", "a", undefined],
+    ["clip3", "happy", "b", 4],
+    ["clip4", undefined, "c", 5],
+  ]);
+  for (const [i, u] of read.entries())
+    expect(await probeClip(u.audio)).toMatchObject({
+      header: { sampleRate: 8000, channels: 1, frames: 400 + 100 * i },
+    });
 });

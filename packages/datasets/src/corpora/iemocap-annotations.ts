@@ -84,21 +84,24 @@ export function parseIemocapEvaluation(bytes: Uint8Array, path: string, onProble
     votes = new Map();
   };
   for (const { text, line } of decodeLines(bytes, path, onProblem)) {
-    const at = { path, line, id: turn?.name };
-    if (text.charCodeAt(0) === 91 /* [ */) {
+    const first = text.charCodeAt(0);
+    if (first === 91 /* [ */) {
       close();
       turn = undefined;
       const m = TURN.exec(text);
       if (!m) onProblem?.(problem("annotation_invalid", `not a turn line: ${shown(text)}`, { path, line }));
       else turns.push((turn = turnOf(m, path, line, onProblem)));
-    } else if (/^C-/i.test(text)) {
+    } else if ((first === 67 || first === 99) && text[1] === "-") {
+      const at = { path, line, id: turn?.name };
       const m = CATEGORY.exec(text);
       if (!m) onProblem?.(problem("annotation_invalid", `not a rater's category line: ${shown(text)}`, at));
       else if (!/^[FM]/i.test(m[1] as string)) addVotes(m[2] as string, votes, at, onProblem);
-    } else if (/^A-/i.test(text)) {
+    } else if ((first === 65 || first === 97) && text[1] === "-") {
       // The turn line has the means; rater lines are only checked. 36 of the release lack dominance.
       if (!ATTRIBUTE.test(text))
-        onProblem?.(problem("annotation_invalid", `not a rater's attribute line: ${shown(text)}`, at));
+        onProblem?.(
+          problem("annotation_invalid", `not a rater's attribute line: ${shown(text)}`, { path, line, id: turn?.name }),
+        );
     } else if (text.trim() !== "" && text[0] !== "%") {
       onProblem?.(problem("annotation_invalid", `neither a turn nor a rater's line: ${shown(text)}`, { path, line }));
     }
@@ -134,21 +137,35 @@ function turnOf(m: RegExpExecArray, path: string, line: number, onProblem?: OnPr
   return turn;
 }
 
+/** What raters' words mean, remembered: the same few hundred combinations come again and again. */
+const readings = new Map<string, { codes: readonly string[]; unknown: readonly string[] }>();
+
+function readCategories(words: string): { codes: readonly string[]; unknown: readonly string[] } {
+  const codes: string[] = [];
+  const unknown: string[] = [];
+  for (const word of words.split(";")) {
+    const name = word.trim().toLowerCase();
+    if (name === "") continue;
+    const code = Object.hasOwn(CATEGORIES, name) ? CATEGORIES[name] : undefined;
+    if (code === undefined) unknown.push(word.trim());
+    else codes.push(code);
+  }
+  return { codes, unknown };
+}
+
 function addVotes(
   words: string,
   votes: Map<string, number>,
   at: { path: string; line: number; id: string | undefined },
   onProblem?: OnProblem,
 ): void {
-  const codes: string[] = [];
-  for (const word of words.split(";")) {
-    const name = word.trim().toLowerCase();
-    if (name === "") continue;
-    const code = CATEGORIES[name];
-    if (code === undefined) onProblem?.(problem("label_unknown", `rater's category ${shown(word.trim())}`, at));
-    else codes.push(code);
+  let reading = readings.get(words);
+  if (!reading) {
+    reading = readCategories(words);
+    if (readings.size < 1000) readings.set(words, reading);
   }
-  for (const code of codes) votes.set(code, (votes.get(code) ?? 0) + 1 / codes.length);
+  for (const word of reading.unknown) onProblem?.(problem("label_unknown", `rater's category ${shown(word)}`, at));
+  for (const code of reading.codes) votes.set(code, (votes.get(code) ?? 0) + 1 / reading.codes.length);
 }
 
 const TRANSCRIPT = /^(\S+)\s+\[\s*-?[\d.]+\s*-\s*-?[\d.]+\s*\]:?\s?(.*)$/;

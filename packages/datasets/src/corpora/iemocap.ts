@@ -94,14 +94,18 @@ async function* dialogueTurns(
     if (turn.label === "xxx") onProblem?.(problem("label_no_agreement", "the raters did not agree (xxx)", at));
     const audio = clipOf(files, session, dialogue, turn, wavs, options);
     if (!audio) {
-      const wav = files.display(join(wavFolder, `${turn.name}.wav`));
-      onProblem?.(problem("audio_missing", "a rated turn without sound", { id: turn.name, path: wav }));
+      onProblem?.(
+        problem("audio_missing", "a rated turn without sound", {
+          id: turn.name,
+          path: files.display(`${wavFolder}/${turn.name}.wav`),
+        }),
+      );
       if (!options.keepMissing) continue;
     }
     const text = texts.get(turn.name);
     if (text === undefined && texts.size > 0)
       onProblem?.(problem("text_missing", "no transcript", { id: turn.name, path: transcript }));
-    const clip = audio ?? { path: files.display(join(wavFolder, `${turn.name}.wav`)) };
+    const clip = audio ?? { path: files.display(`${wavFolder}/${turn.name}.wav`) };
     yield utterance(turn, i, dialogue, session, text, clip, at, options);
   }
   for (const name of texts.keys())
@@ -116,7 +120,11 @@ async function* dialogueTurns(
     if (!options.keepUnlabelled || !isNew(name, files.display(wav))) continue;
     const text = texts.get(name);
     const bare: Utterance = { id: name, corpus: "iemocap", audio: files.clip(wav), dialogue, language: "en" };
-    yield { ...bare, ...(text === undefined ? {} : { text: words(text, options) }), ...speakerOf(name, session) };
+    yield {
+      ...bare,
+      ...(text === undefined ? {} : { text: words(text, options) }),
+      ...speakerOf(parseTurnName(name), session),
+    };
   }
 }
 
@@ -138,8 +146,10 @@ function clipOf(
 }
 
 /** Session and speaker come from the turn's own name; `01M` is the man of session 1. */
-function speakerOf(name: string, session: string): Pick<Utterance, "speaker" | "gender" | "session"> {
-  const parsed = parseTurnName(name);
+function speakerOf(
+  parsed: ReturnType<typeof parseTurnName>,
+  session: string,
+): Pick<Utterance, "speaker" | "gender" | "session"> {
   const number = parsed?.session ?? Number(/\d+$/.exec(session)?.[0] ?? 0);
   const gender = parsed && GENDERS[parsed.speaker];
   if (!parsed || !gender) return { session: String(number) };
@@ -164,17 +174,17 @@ function utterance(
   at: { id: string; path: string; line: number },
   options: IemocapOptions,
 ): Utterance {
-  const who = speakerOf(turn.name, session);
+  const parsed = parseTurnName(turn.name);
+  const who = speakerOf(parsed, session);
   if (who.speaker === undefined)
     options.onProblem?.(problem("speaker_unknown", "the turn's name does not end in _F or _M and a number", at));
-  if (who.session !== /\d+$/.exec(session)?.[0])
+  if (!session.endsWith(`Session${who.session}`))
     options.onProblem?.(problem("session_mismatch", `named session ${who.session}, filed under ${session}`, at));
-  const named = parseTurnName(turn.name)?.dialogue ?? dialogue;
   const made: Utterance = {
     id: turn.name,
     corpus: "iemocap",
     audio,
-    dialogue: named,
+    dialogue: parsed?.dialogue ?? dialogue,
     turn: index,
     ...who,
     label: turn.label,

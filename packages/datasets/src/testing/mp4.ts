@@ -5,6 +5,7 @@ const u32 = (...values: readonly number[]): Buffer => {
   for (const [i, v] of values.entries()) out.writeUInt32BE(v, i * 4);
   return out;
 };
+const ascii = (text: string): Buffer => Buffer.from(text, "latin1");
 const u16 = (...values: readonly number[]): Buffer => {
   const out = Buffer.alloc(values.length * 2);
   for (const [i, v] of values.entries()) out.writeUInt16BE(v, i * 2);
@@ -12,7 +13,7 @@ const u16 = (...values: readonly number[]): Buffer => {
 };
 const box = (type: string, ...parts: readonly Buffer[]): Buffer => {
   const body = Buffer.concat(parts);
-  return Buffer.concat([u32(8 + body.length), Buffer.from(type, "latin1"), body]);
+  return Buffer.concat([u32(8 + body.length), ascii(type), body]);
 };
 /** Rows of the identity matrix in 16.16 and 2.30 fixed point. */
 const MATRIX = u32(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000);
@@ -25,7 +26,7 @@ export function mp4File(channels: readonly Float32Array[], sampleRate = 16000): 
   for (let i = 0; i < frames; i++)
     for (const [c, channel] of channels.entries())
       samples.writeInt16LE(Math.round(Math.max(-1, Math.min(1, channel[i] ?? 0)) * 32767), i * width + c * 2);
-  const head = box("ftyp", Buffer.from("qt  ", "latin1"), u32(0x200), Buffer.from("qt  isom", "latin1"));
+  const head = box("ftyp", ascii("qt  "), u32(0x200), ascii("qt  isom"));
   const data = box("mdat", samples);
   const entry = box(
     "sowt",
@@ -47,7 +48,7 @@ export function mp4File(channels: readonly Float32Array[], sampleRate = 16000): 
   const media = box(
     "mdia",
     box("mdhd", u32(0, 0, 0, sampleRate, frames), u16(0x55c4, 0)),
-    box("hdlr", u32(0, 0), Buffer.from("soun", "latin1"), u32(0, 0, 0), Buffer.from([0])),
+    box("hdlr", u32(0, 0), ascii("soun"), u32(0, 0, 0), Buffer.from([0])),
     box("minf", box("smhd", u32(0, 0)), references, table),
   );
   const track = box("trak", box("tkhd", u32(7, 0, 0, 1, 0, frames, 0, 0, 0), u16(0x0100, 0), MATRIX, u32(0, 0)), media);
