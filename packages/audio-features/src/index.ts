@@ -32,6 +32,21 @@ export {
   type PruneOptions,
   type PruneSummary,
 } from "./cache/maintain.ts";
+export { limitBand, type Band } from "./corrupt/band.ts";
+export {
+  adpcm,
+  codec,
+  CODEC_NAMES,
+  losePackets,
+  telephone,
+  type CodecName,
+  type PacketLoss,
+} from "./corrupt/coding.ts";
+export { clipPeaks, corrupt, CORRUPTION_NAMES, type Corruption, type CorruptionName } from "./corrupt/corrupt.ts";
+export { babble, mixAtSnr, pinkNoise, whiteNoise } from "./corrupt/noise.ts";
+export { seededRandom, type Random } from "./corrupt/random.ts";
+export { reverberate, roomResponse, type Room } from "./corrupt/room.ts";
+export { changeSpeed, changeTempo, shiftPitch } from "./corrupt/tempo.ts";
 export { trackF0, f0Frames, type F0Options, type F0Track } from "./features/f0.ts";
 export { column, frameAt, type FeatureFrames } from "./features/feature-frames.ts";
 export { realFft, type RealFft } from "./features/fft.ts";
