@@ -52,15 +52,10 @@ export {
   type PromptDraw,
 } from "./library.ts";
 export { randomOf, shuffle } from "./random.ts";
-export {
-  abstentionThreshold,
-  contentFreeValues,
-  fitTemperature,
-  priorCorrection,
-  wilsonInterval,
-  type AbstentionThreshold,
-  type TemperatureFit,
-} from "./calibration.ts";
+export { abstentionThreshold, type AbstentionThreshold } from "./abstention.ts";
+export { contentFreeValues, fitTemperature, priorCorrection, type TemperatureFit } from "./calibration.ts";
+export { promptConfigurations, type ConfigurationSpace, type PromptConfiguration } from "./configurations.ts";
+export { wilsonInterval } from "./intervals.ts";
 export {
   labelProbabilities,
   labelScores,
@@ -73,11 +68,8 @@ export {
   type ScoringRule,
 } from "./scoring.ts";
 export {
-  promptConfigurations,
   SEARCH_SPLITS,
   searchPrompts,
-  type ConfigurationSpace,
-  type PromptConfiguration,
   type SearchConfiguration,
   type SearchExample,
   type SearchLogEntry,

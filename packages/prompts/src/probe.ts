@@ -4,7 +4,7 @@
  * to pass over the tone; this measures it. Making the inputs and reading the answers is here, answering is the model's.
  */
 import { EmosllmError } from "@emosllm/interfaces";
-import { wilsonInterval } from "./calibration.ts";
+import { wilsonInterval } from "./intervals.ts";
 import { randomOf, shuffle } from "./random.ts";
 
 /** The inputs of a prompt that can carry an emotion. */
