@@ -38,8 +38,9 @@ export function resampler(from: number, to: number): (samples: Float32Array) => 
       const first = Math.floor((n * down) / up) - half + 1;
       const phase = (n * down) % up;
       let sum = 0;
-      for (let k = Math.max(0, -first); k < taps && first + k < samples.length; k++)
-        sum += filters[phase * taps + k]! * samples[first + k]!;
+      const end = Math.min(taps, samples.length - first);
+      for (let k = Math.max(0, -first), at = phase * taps + k; k < end; k++, at++)
+        sum += filters[at]! * samples[first + k]!;
       out[n] = sum;
     }
     return out;

