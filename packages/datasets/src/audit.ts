@@ -132,7 +132,11 @@ async function listen(utterances: readonly Utterance[], problems: Problem[], opt
     try {
       sound = bytes && (decoded(header, bytes) ?? (await decode?.(bytes, u.audio)));
     } catch (error) {
-      problems.push(problem("audio_corrupt", (error as Error).message, at));
+      const { message } = error as Error;
+      const name = u.audio.member ?? u.audio.path; // decoders begin with it, and so does every problem
+      problems.push(
+        problem("audio_corrupt", message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message, at),
+      );
       return;
     }
     const whole = header?.seconds ?? (sound ? sound.samples.length / sound.sampleRate : undefined);

@@ -6,7 +6,6 @@ import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { EmosllmError, type Utterance } from "@emosllm/interfaces";
 import type { SchemaElement } from "hyparquet";
-import { fileWriter, parquetWriteRows } from "hyparquet-writer";
 import { readClipBytes } from "./clip-bytes.ts";
 import { probeClip } from "./probe.ts";
 import {
@@ -212,6 +211,7 @@ async function writeParquet(
   extra: readonly RecordColumn[],
   options: ExportOptions,
 ): Promise<void> {
+  const { fileWriter, parquetWriteRows } = await import("hyparquet-writer");
   const columns = [...RECORD_COLUMNS, ...extra];
   const records = async function* (): AsyncGenerator<ManifestRecord> {
     for (const { utterance, split } of rows) {

@@ -7,6 +7,8 @@ export interface PublishedCounts {
   source: string;
   labels: Readonly<Record<string, number>>;
   speakers?: number;
+  /** How many fewer may be there because clips of the release cannot be used, in all and by group. */
+  unusable?: { all: number; groups: Readonly<Record<string, number>> };
   /** Counts of groups: part, session or actor. */
   groups?: { by: "split" | "session" | "speaker"; labels: Readonly<Record<string, Readonly<Record<string, number>>>> };
 }
@@ -57,6 +59,7 @@ export const PUBLISHED: Readonly<Record<string, PublishedCounts>> = {
   meld: {
     source: "the release's tables (9989 + 1109 + 2610 rows), of which two clips cannot be used: 9988, 1108, 2610",
     labels: meldRow([6436, 2308, 1636, 1607, 1002, 361, 358]),
+    unusable: { all: 2, groups: { train: 1, dev: 1 } },
     groups: {
       by: "split",
       labels: {
@@ -104,7 +107,7 @@ export function compareWithPublished(corpus: string, utterances: readonly Uttera
   if (!published) return [];
   const out: string[] = [];
   const labels = countBy(utterances, (u) => u.label);
-  compare(out, "", labels, published.labels);
+  compare(out, "", labels, published.labels, published.unusable?.all);
   const speakers = Object.keys(countBy(utterances, (u) => u.speaker)).length;
   if (published.speakers !== undefined && speakers !== published.speakers)
     out.push(`${speakers} speakers, published ${published.speakers}`);
@@ -118,6 +121,7 @@ export function compareWithPublished(corpus: string, utterances: readonly Uttera
         (u) => (u.label !== undefined && u.label in expected ? u.label : undefined),
       ),
       expected,
+      published.unusable?.groups[name],
     );
   return out;
 }
@@ -127,7 +131,11 @@ function compare(
   where: string,
   found: Readonly<Record<string, number>>,
   expected: Readonly<Record<string, number>>,
+  unusable = 0,
 ): void {
+  const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b, 0);
+  const surplus = Object.keys(found).some((l) => (found[l] ?? 0) > (expected[l] ?? 0));
+  if (!surplus && sum(found) >= sum(expected) - unusable) return;
   const differing = [...new Set([...Object.keys(expected), ...Object.keys(found)])]
     .filter((l) => (found[l] ?? 0) !== (expected[l] ?? 0))
     .map((l) => `${l} ${found[l] ?? 0} (published ${expected[l] ?? 0})`);

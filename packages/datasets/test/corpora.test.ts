@@ -7,6 +7,7 @@ import {
   applyScheme,
   auditCorpus,
   collect,
+  compareWithPublished,
   CORPORA,
   cremad,
   emobox,
@@ -112,6 +113,36 @@ test("the whole of RAVDESS has the published counts", async () => {
   expect(report.problems).toEqual([]);
   const fewer = await auditCorpus("ravdess", utterances.slice(1), { openAudio: false });
   expect(fewer.problems.map((p) => p.message)).toEqual(["neutral 95 (published 96)"]);
+});
+
+test("MELD without its two unusable clips has the published counts, without a third it has not", async () => {
+  const counts = {
+    train: [4710, 1743, 1205, 1109, 683, 271, 268],
+    dev: [470, 163, 150, 153, 111, 22, 40],
+    test: [1256, 402, 281, 345, 208, 68, 50],
+  };
+  const labels = ["neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"];
+  const all = Object.entries(counts).flatMap(([split, row]) =>
+    row.flatMap((n, l) =>
+      Array.from({ length: n }, (_, i): Utterance => ({
+        id: `${split}${l}-${i}`,
+        corpus: "meld",
+        audio: { path: "x" },
+        split,
+        label: labels[l] as string,
+      })),
+    ),
+  );
+  const usable = all.filter((u) => u.id !== "train0-0" && u.id !== "dev1-0");
+  expect([all.length, compareWithPublished("meld", all), compareWithPublished("meld", usable)]).toEqual([
+    13708,
+    [],
+    [],
+  ]);
+  expect(compareWithPublished("meld", usable.slice(0, -1))).toEqual([
+    "neutral 6435 (published 6436), joy 2307 (published 2308), fear 357 (published 358)",
+    "split test: fear 49 (published 50)",
+  ]);
 });
 
 test("MELD.Raw.tar.gz with the parts' archives inside is read in one pass", async () => {

@@ -1,18 +1,15 @@
 /** @file Sound embedded in Parquet as Hugging Face datasets store it: a struct column of `bytes` and `path`. */
 import { EmosllmError } from "@emosllm/interfaces";
-import {
-  type AsyncBuffer,
-  type FileMetaData,
-  asyncBufferFromFile,
-  parquetMetadataAsync,
-  parquetReadObjects,
-} from "hyparquet";
-import { compressors } from "hyparquet-compressors";
+import type { AsyncBuffer, FileMetaData } from "hyparquet";
 
 const opened = new Map<string, { file: AsyncBuffer; metadata: FileMetaData; size: number }>();
 
+/** Loaded when the first Parquet file is opened: most users of the package open none. */
+const library = () => import("hyparquet");
+
 /** An open Parquet file and its footer, kept for the next cell of the same file. */
 export async function openParquet(path: string): Promise<{ file: AsyncBuffer; metadata: FileMetaData }> {
+  const { asyncBufferFromFile, parquetMetadataAsync } = await library();
   let file: AsyncBuffer;
   try {
     file = await asyncBufferFromFile(path);
@@ -39,6 +36,7 @@ export async function parquetRows(
   rowEnd: number,
 ): Promise<Record<string, unknown>[]> {
   const { file, metadata } = await openParquet(path);
+  const [{ parquetReadObjects }, { compressors }] = await Promise.all([library(), import("hyparquet-compressors")]);
   try {
     return await parquetReadObjects({ file, metadata, compressors, columns, rowStart, rowEnd, utf8: false });
   } catch (cause) {

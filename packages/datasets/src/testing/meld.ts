@@ -110,7 +110,7 @@ function addQuirks(
     tree.problem("apple_double");
   }
   if (part === "test") {
-    tree.file(`${folder}/dia38_utt4.mp4`, sound(304.96, 1, 500));
+    tree.file(`${folder}/dia38_utt4.mp4`, sound(304.96, 1, 1000));
     tree.problem("audio_wrong_cut");
     tree.audioProblem("audio_too_long");
     tree.file(`${folder}/final_videos_testdia93_utt5.mp4`, sound(0.4, 2));
