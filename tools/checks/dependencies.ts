@@ -10,7 +10,7 @@ const root = process.env["EMOSLLM_ROOT"] ?? process.cwd();
 /** Lower may not import higher. Packages on one level do not know each other. */
 const LEVELS: readonly (readonly string[])[] = [
   ["interfaces", "graph", "eval-metrics"],
-  ["checkpoints", "runtime", "datasets", "prompts"],
+  ["checkpoints", "runtime", "datasets", "prompts", "report"],
   ["backbones", "projector"],
   ["audio-features", "lora"],
   ["model"],

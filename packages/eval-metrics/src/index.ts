@@ -16,6 +16,7 @@ export {
   expectedCalibrationError,
   maximumCalibrationError,
   reliabilityCurve,
+  widthBin,
   type Binning,
   type CalibrationOptions,
   type ReliabilityBin,
@@ -86,7 +87,7 @@ export {
   type ScoreTableOptions,
 } from "./probabilities.ts";
 export { binomial, randomStream, type Random } from "./random.ts";
-export { brierScore, logLoss, topKAccuracy, type BrierOptions } from "./scoring.ts";
+export { brierScore, logLoss, rowBrier, rowLogLoss, topKAccuracy, type BrierOptions } from "./scoring.ts";
 export { riskCoverage, riskCoverageArea, selectiveAccuracy, type RiskCoveragePoint } from "./selective.ts";
 export {
   holm,

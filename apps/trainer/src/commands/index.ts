@@ -7,4 +7,5 @@ export const commands: SubCommandsDef = {
   features: () => import("./features.ts").then((m) => m.default),
   predict: () => import("./predict.ts").then((m) => m.default),
   train: () => import("./train.ts").then((m) => m.default),
+  metrics: () => import("./metrics.ts").then((m) => m.default),
 };
