@@ -125,7 +125,7 @@ function classification({ classification: c, intervals }: MetricsSummary): Html 
             <tr>
               <th>class</th>
               <th class="n">utterances</th>
-              <th class="n">answers</th>
+              <th class="n spare">answers</th>
               <th class="n">precision</th>
               <th class="n">recall</th>
               <th class="n">F1</th>
@@ -137,7 +137,7 @@ function classification({ classification: c, intervals }: MetricsSummary): Html 
                 html`<tr>
                   <td>${k.label}</td>
                   <td class="n">${whole(k.support)}</td>
-                  <td class="n">${whole(k.predicted)}</td>
+                  <td class="n spare">${whole(k.predicted)}</td>
                   ${[k.precision, k.recall, k.f1].map(
                     (s) =>
                       html`<td class="n">
@@ -149,7 +149,7 @@ function classification({ classification: c, intervals }: MetricsSummary): Html 
             <tr>
               <td><b>macro</b></td>
               <td class="n">${whole(c.rows)}</td>
-              <td class="n">${whole(c.classes.reduce((n, k) => n + k.predicted, 0))}</td>
+              <td class="n spare">${whole(c.classes.reduce((n, k) => n + k.predicted, 0))}</td>
               ${["macro_precision", "macro_recall", "macro_f1"].map(
                 (n) =>
                   html`<td class="n">

@@ -23,7 +23,7 @@ export function draw(label: string, options: Plot.PlotOptions): string {
     style: { fontFamily: "inherit", fontSize: "13px", color: COLORS.ink, background: "none" },
     ariaLabel: label,
     ...options,
-    document: document as unknown as Document,
+    document: document as never, // linkedom's, which has what Plot needs of a browser's
   });
   // The page's own style sheet sizes figures; Plot's would be repeated in each.
   figure.querySelector("style")?.remove();
