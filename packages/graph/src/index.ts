@@ -11,6 +11,7 @@ export {
   type Dim,
   type DimTerm,
 } from "./dims.ts";
+export { dropout, type DropoutOptions } from "./dropout.ts";
 export { gradients, type GradientOptions } from "./gradients.ts";
 export type { ConstantData, OpAttributes, OpName } from "./op-table.ts";
 export {
