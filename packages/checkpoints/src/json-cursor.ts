@@ -12,7 +12,7 @@ export interface JsonCursor {
 }
 
 const MAX_DEPTH = 64;
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const code = (c: string): number => c.charCodeAt(0);
 const QUOTE = code('"');
 const BACKSLASH = code("\\");

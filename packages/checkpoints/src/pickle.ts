@@ -34,7 +34,7 @@ interface Machine {
   at: number;
   readonly stack: PickleValue[];
   readonly marks: number[];
-  readonly memo: PickleValue[];
+  readonly memo: Map<number, PickleValue>;
   readonly rules: PickleRules;
   readonly fail: Refuse;
   containers: number;
@@ -43,13 +43,14 @@ interface Machine {
 /** A tensor takes about 40 operations and 6 containers: room for 30,000, and a bound on the memory of a hostile file. */
 const MAX_OPERATIONS = 1_500_000;
 const MAX_CONTAINERS = 250_000;
+const MAX_MEMOS = 400_000;
 const STOP = 0x2e;
 
 /** Runs a pickle. Everything the rules do not allow ends in `rules.fail`. */
 export function runPickle(bytes: Buffer, rules: PickleRules): PickleValue {
   let start = 0;
   const fail = (message: string): never => rules.fail(message, start);
-  const m: Machine = { bytes, at: 0, stack: [], marks: [], memo: [], rules, fail, containers: 0 };
+  const m: Machine = { bytes, at: 0, stack: [], marks: [], memo: new Map(), rules, fail, containers: 0 };
   for (let count = 0; ; count++) {
     start = m.at;
     const opcode = bytes[m.at++];
@@ -85,9 +86,14 @@ const top = (m: Machine): PickleValue => {
 };
 const popMark = (m: Machine): PickleValue[] => m.stack.splice(m.marks.pop() ?? m.fail("there is no mark"));
 
-const text = (m: Machine, length: number, encoding: BufferEncoding = "utf8"): void => {
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const text = (m: Machine, length: number): void => {
   const at = take(m, length);
-  m.stack.push(m.bytes.toString(encoding, at, at + length));
+  try {
+    m.stack.push(utf8.decode(m.bytes.subarray(at, at + length)));
+  } catch {
+    m.fail("a text that is not valid UTF-8");
+  }
 };
 const build = (m: Machine, kind: "tuple" | "list" | "dict", items: PickleValue[]): void => {
   if (++m.containers > MAX_CONTAINERS) m.fail(`more than ${MAX_CONTAINERS} tuples, lists and dictionaries`);
@@ -98,14 +104,13 @@ const tuple = (m: Machine, length: number): void => {
   build(m, "tuple", m.stack.splice(m.stack.length - length));
 };
 const get = (m: Machine, index: number): void => {
-  const value = m.memo[index];
+  const value = m.memo.get(index);
   if (value === undefined) m.fail(`memo ${index} is not set`);
   m.stack.push(value!);
 };
 const put = (m: Machine, index: number): void => {
-  // Picklers number their memos from 0; a gap would let a few bytes ask for a huge table.
-  if (index > m.memo.length) m.fail(`memo ${index} is set before memo ${m.memo.length}`);
-  m.memo[index] = top(m);
+  if (m.memo.size >= MAX_MEMOS) m.fail(`more than ${MAX_MEMOS} memos`);
+  m.memo.set(index, top(m));
 };
 const long = (m: Machine, length: number): void => {
   const at = take(m, length);
@@ -164,7 +169,6 @@ const OPERATIONS: Readonly<Record<number, Operation>> = {
   [char("X")]: (m) => text(m, u32(m)), // BINUNICODE
   [0x8c]: (m) => text(m, u8(m)), // SHORT_BINUNICODE
   [0x8d]: (m) => text(m, u64(m)), // BINUNICODE8
-  [char("U")]: (m) => text(m, u8(m), "latin1"), // SHORT_BINSTRING
   [char("(")]: (m) => m.marks.push(m.stack.length), // MARK
   [char("0")]: (m) => void pop(m), // POP
   [char(")")]: (m) => tuple(m, 0), // EMPTY_TUPLE
@@ -193,7 +197,7 @@ const OPERATIONS: Readonly<Record<number, Operation>> = {
   },
   [char("q")]: (m) => put(m, u8(m)), // BINPUT
   [char("r")]: (m) => put(m, u32(m)), // LONG_BINPUT
-  [0x94]: (m) => put(m, m.memo.length), // MEMOIZE
+  [0x94]: (m) => put(m, m.memo.size), // MEMOIZE
   [char("h")]: (m) => get(m, u8(m)), // BINGET
   [char("j")]: (m) => get(m, u32(m)), // LONG_BINGET
   [char("c")]: (m) => name(m, line(m), line(m)), // GLOBAL
