@@ -47,6 +47,8 @@ export { babble, mixAtSnr, pinkNoise, whiteNoise } from "./corrupt/noise.ts";
 export { seededRandom, type Random } from "./corrupt/random.ts";
 export { reverberate, roomResponse, type Room } from "./corrupt/room.ts";
 export { changeSpeed, changeTempo, shiftPitch } from "./corrupt/tempo.ts";
+export { EGEMAPS_LLD_NAMES, egemapsLld } from "./features/egemaps/descriptors.ts";
+export { egemaps, type EgemapsFunctionals } from "./features/egemaps/functionals.ts";
 export { trackF0, f0Frames, type F0Options, type F0Track } from "./features/f0.ts";
 export { column, frameAt, type FeatureFrames } from "./features/feature-frames.ts";
 export { realFft, type RealFft } from "./features/fft.ts";
@@ -58,6 +60,7 @@ export {
   type LibrosaMelOptions,
   type LibrosaMfccOptions,
 } from "./features/librosa.ts";
+export { extractFeatures, FEATURE_KINDS, type FeatureSettings } from "./features/kinds.ts";
 export { logMel, type LogMelOptions } from "./features/log-mel.ts";
 export {
   hzToMel,
@@ -79,3 +82,32 @@ export {
 } from "./features/prosody-frames.ts";
 export type { Samples } from "./features/spectra.ts";
 export { WINDOWS, windowFunction, type WindowName, type WindowOptions } from "./features/window.ts";
+export {
+  BIN_GROUPINGS,
+  binVoice,
+  fitVoiceBins,
+  parseVoiceBins,
+  VOICE_LEVELS,
+  type BinClip,
+  type BinGroup,
+  type BinGrouping,
+  type Speaker,
+  type VoiceBins,
+} from "./voice/bins.ts";
+export {
+  describeVoice,
+  VOICE_STYLES,
+  type DescribeOptions,
+  type VoiceDescription,
+  type VoiceStyle,
+} from "./voice/describe.ts";
+export {
+  measureVoice,
+  syllablesOfText,
+  VOICE_MEASURES,
+  type MeasureOptions,
+  type VoiceMeasure,
+  type VoiceMeasures,
+} from "./voice/measures.ts";
+export { countSyllableNuclei } from "./voice/syllables.ts";
+export { SPOKEN_MEASURES, VOICE_LANGUAGES, type SpokenMeasure, type VoiceLanguage } from "./voice/templates.ts";

@@ -129,8 +129,13 @@ export function rawDescriptors(samples: Samples, sampleRate: number): RawDescrip
 export function smoothedDescriptors(raw: RawDescriptors): Map<string, Float64Array> {
   const { spectral, pitch, formants } = raw;
   const values = [
-    ...[spectral.loudness, spectral.alphaRatio, spectral.hammarbergIndex, spectral.slope0to500],
-    ...[spectral.slope500to1500, spectral.spectralFlux, ...spectral.mfcc],
+    spectral.loudness,
+    spectral.alphaRatio,
+    spectral.hammarbergIndex,
+    spectral.slope0to500,
+    spectral.slope500to1500,
+    spectral.spectralFlux,
+    ...spectral.mfcc,
   ].map(smooth);
   const voiced = [raw.semitone, raw.perturbation.jitter, raw.perturbation.shimmer, pitch.hnr, raw.h1h2, raw.h1a3];
   for (const f of [0, 1, 2] as const) voiced.push(formants.frequency[f], formants.bandwidth[f], raw.amplitude[f]);

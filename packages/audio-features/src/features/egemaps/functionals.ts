@@ -126,7 +126,7 @@ export function voicedRuns(f0: Float64Array): { voiced: number[]; unvoiced: numb
 }
 
 /** The functionals of descriptors that are already there. */
-export function functionalsOf(raw: RawDescriptors, samples: Samples, sampleRate: number): EgemapsFunctionals {
+export function functionalsOf(raw: RawDescriptors, samples: Samples): EgemapsFunctionals {
   const lld = smoothedDescriptors(raw);
   const of = (name: string): Float64Array => lld.get(name)!;
   const { frames, f0 } = raw.pitch;
@@ -189,5 +189,5 @@ export function functionalsOf(raw: RawDescriptors, samples: Samples, sampleRate:
  * @throws RangeError for no samples, samples that are not finite, a rate below 8 kHz.
  */
 export function egemaps(samples: Samples, sampleRate: number): EgemapsFunctionals {
-  return functionalsOf(rawDescriptors(samples, sampleRate), samples, sampleRate);
+  return functionalsOf(rawDescriptors(samples, sampleRate), samples);
 }

@@ -1,0 +1,96 @@
+/** @file `emosllm features extract`: features of sound files as one safetensors file, one tensor per input. */
+import { basename } from "node:path";
+import { extractFeatures, FEATURE_KINDS, type FeatureSettings, loadSpeech } from "@emosllm/audio-features";
+import { type StoredTensor, writeSafetensors } from "@emosllm/checkpoints";
+import { EmosllmError } from "@emosllm/interfaces";
+import { defineCommand } from "citty";
+import type { AnyCommand } from "./_command.ts";
+
+/** Settings as the command line gives them. */
+function parseSettings(text: string | undefined): FeatureSettings {
+  if (text === undefined) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new EmosllmError("usage", `--settings ${text}: not JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new EmosllmError("usage", `--settings ${text}: expected an object, e.g. '{"numMelBins":80}'`);
+  return value as FeatureSettings;
+}
+
+function sampleRateArg(text: string): number {
+  const rate = Number(text);
+  if (!Number.isInteger(rate) || rate < 1000 || rate > 768_000)
+    throw new EmosllmError("usage", `--sample-rate ${text}: expected a whole number of Hz from 1000 to 768000`);
+  return rate;
+}
+
+/** `files` by their base names, which become the tensors' names. */
+export function byBaseName(files: readonly string[]): Map<string, string> {
+  if (files.length === 0) throw new EmosllmError("usage", "no input file");
+  const named = new Map<string, string>();
+  for (const file of files) {
+    const name = basename(file);
+    const other = named.get(name);
+    if (other !== undefined)
+      throw new EmosllmError("usage", `${other} and ${file} have the same base name, which names their tensors`);
+    named.set(name, file);
+  }
+  return named;
+}
+
+const extract: AnyCommand = defineCommand({
+  meta: {
+    name: "extract",
+    description:
+      "Writes [frames, features] per file, named by its base name; names, times and settings stand in the metadata.",
+  },
+  args: {
+    files: { type: "positional", required: true, description: "FILE...: any sound file" },
+    features: { type: "string", required: true, description: `one of ${FEATURE_KINDS.join(", ")}` },
+    out: { type: "string", required: true, description: "the safetensors file to write" },
+    "sample-rate": { type: "string", default: "16000", description: "Hz that files are resampled to first" },
+    settings: { type: "string", description: `JSON of the feature's options, e.g. '{"numMelBins":80}'` },
+    json: { type: "boolean", default: false, description: "print one JSON object per file" },
+  },
+  async run({ args }) {
+    const kind = args.features;
+    if (!FEATURE_KINDS.includes(kind))
+      throw new EmosllmError("usage", `--features ${kind}: expected one of ${FEATURE_KINDS.join(", ")}`);
+    const sampleRate = sampleRateArg(args["sample-rate"]);
+    const settings = parseSettings(args.settings);
+    const named = byBaseName(args._);
+    const tensors = new Map<string, StoredTensor>();
+    const times: Record<string, { start_seconds: number; hop_seconds: number; duration_seconds: number }> = {};
+    let names: readonly string[] = [];
+    for (const [name, path] of named) {
+      const samples = await loadSpeech({ path }, { sampleRate });
+      try {
+        const frames = extractFeatures(kind, samples, sampleRate, settings);
+        const shape = [frames.frames, frames.features];
+        tensors.set(name, { dtype: "f32", shape, data: frames.data });
+        times[name] = {
+          start_seconds: frames.startSeconds,
+          hop_seconds: frames.hopSeconds,
+          duration_seconds: samples.length / sampleRate,
+        };
+        names = frames.names;
+        if (args.json) process.stdout.write(`${JSON.stringify({ file: path, tensor: name, shape })}\n`);
+      } catch (cause) {
+        if (!(cause instanceof RangeError)) throw cause;
+        throw new EmosllmError("usage", `${path}: ${cause.message}`, { cause });
+      }
+    }
+    await writeSafetensors(args.out, tensors, {
+      features: kind,
+      sample_rate: String(sampleRate),
+      settings: JSON.stringify(settings),
+      feature_names: JSON.stringify(names),
+      times: JSON.stringify(times),
+    });
+    if (!args.json) process.stderr.write(`${tensors.size} tensors in ${args.out}\n`);
+  },
+});
+export default extract;
