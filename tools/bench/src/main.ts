@@ -2,6 +2,7 @@
 type Bench = (argv: readonly string[]) => Promise<Readonly<Record<string, unknown>>>;
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  decode: async () => (await import("./decode.ts")).benchDecode,
   train: async () => (await import("./train.ts")).benchTrain,
 };
 

@@ -80,13 +80,39 @@ export function readUnary(reader: BitReader): number {
   }
 }
 
-/** `count` Rice-coded numbers (zigzag, `parameter` low bits) into `out` from `from`. */
+/**
+ * `count` Rice-coded numbers (zigzag, `parameter` low bits) into `out` from `from`. Most of a file is read here, so codes that
+ * lie within the window are taken from local variables.
+ */
 export function readRice(reader: BitReader, parameter: number, out: Float64Array, from: number, count: number): void {
+  const { bytes } = reader;
+  const size = bytes.length;
+  let { next, window, held } = reader;
   for (let i = from; i < from + count; i++) {
-    const high = readUnary(reader);
-    const value = high * 2 ** parameter + readBits(reader, parameter);
-    out[i] = value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    while (held <= 24 && next < size) {
+      window |= bytes[next++]! << (24 - held);
+      held += 8;
+    }
+    const zeros = Math.clz32(window);
+    const length = zeros + 1 + parameter;
+    if (length <= held && length < 32) {
+      const low = parameter === 0 ? 0 : (window << (zeros + 1)) >>> (32 - parameter);
+      const value = (zeros << parameter) | low;
+      out[i] = (value >>> 1) ^ -(value & 1);
+      window <<= length;
+      held -= length;
+    } else {
+      reader.next = next;
+      reader.window = window;
+      reader.held = held;
+      const value = readUnary(reader) * 2 ** parameter + readBits(reader, parameter);
+      out[i] = value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+      ({ next, window, held } = reader);
+    }
   }
+  reader.next = next;
+  reader.window = window;
+  reader.held = held;
 }
 
 const table = (polynomial: number, width: number): Uint16Array =>

@@ -139,7 +139,7 @@ function readSubframe(reader: BitReader, frames: number, bits: number): Float64A
     const order = type - 8;
     readWarmUp(reader, out, order, width);
     readResidual(reader, out, order);
-    predict(out, FIXED[order]!, 0, width + 4);
+    predict(out, FIXED[order]!, 0);
   } else if (type >= 32) {
     const order = type - 31;
     readWarmUp(reader, out, order, width);
@@ -149,7 +149,7 @@ function readSubframe(reader: BitReader, frames: number, bits: number): Float64A
     if (shift < 0) throw new FlacFrameError(`negative shift ${shift}`);
     const coefficients = Array.from({ length: order }, () => readSigned(reader, precision));
     readResidual(reader, out, order);
-    predict(out, coefficients, shift, width + precision + 5);
+    predict(out, coefficients, shift);
   } else throw new FlacFrameError(`reserved subframe type ${type}`);
   if (wasted) for (let i = 0; i < frames; i++) out[i] = out[i]! * 2 ** wasted;
   return out;
@@ -181,23 +181,14 @@ function readResidual(reader: BitReader, out: Float64Array, order: number): void
   }
 }
 
-/** Adds the prediction to each residual, in 32-bit integers where `bits` (of a sum) fit them, else exactly in doubles. */
-function predict(out: Float64Array, coefficients: readonly number[], shift: number, bits: number): void {
+/** Adds the prediction to each residual; sums of at most 53 bits are exact in doubles. */
+function predict(out: Float64Array, coefficients: readonly number[], shift: number): void {
   const order = coefficients.length;
-  if (bits <= 32) {
-    const samples = Int32Array.from(out);
-    for (let i = order; i < samples.length; i++) {
-      let sum = 0;
-      for (let j = 0; j < order; j++) sum += Math.imul(coefficients[j]!, samples[i - 1 - j]!);
-      samples[i] = samples[i]! + (sum >> shift);
-    }
-    out.set(samples);
-    return;
-  }
-  const scale = 2 ** shift;
+  const factors = Float64Array.from(coefficients);
+  const scale = 2 ** -shift;
   for (let i = order; i < out.length; i++) {
     let sum = 0;
-    for (let j = 0; j < order; j++) sum += coefficients[j]! * out[i - 1 - j]!;
-    out[i] = out[i]! + Math.floor(sum / scale);
+    for (let j = 0, at = i - 1; j < order; j++, at--) sum += factors[j]! * out[at]!;
+    out[i] = out[i]! + Math.floor(sum * scale);
   }
 }

@@ -99,7 +99,7 @@ function collect(
     if (total > range.maxSamples) throw decodeError(source, `more than maxSamples = ${range.maxSamples} samples`);
     try {
       const { channels, end } = readFrame(bytes, at, frame, header);
-      blocks.push(channels.map((channel) => Float32Array.from(channel, (value) => value / scale)));
+      blocks.push(channels.map((channel) => scaled(channel, scale)));
       at = end;
     } catch (error) {
       if (error instanceof OutOfBits) throw decodeError(source, `ends within the frame ${place}`, error);
@@ -112,6 +112,12 @@ function collect(
     throw decodeError(source, `ends at sample ${next} of ${header.totalFrames}`);
   const [start, end] = frameRange(source, range, header.totalFrames || next, header.sampleRate);
   return { samples: cut(blocks, header, start - (first ?? 0), end - start), sampleRate: header.sampleRate };
+}
+
+function scaled(channel: Float64Array, scale: number): Float32Array {
+  const out = new Float32Array(channel.length);
+  for (let i = 0; i < out.length; i++) out[i] = channel[i]! / scale;
+  return out;
 }
 
 function cut(blocks: readonly Float32Array[][], header: FlacHeader, skip: number, count: number): Float32Array[] {
