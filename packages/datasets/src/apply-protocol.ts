@@ -161,9 +161,12 @@ function otherSpeaker(
   random: () => number,
 ): (u: Utterance) => Verdict {
   const training = utterances.filter((u) => base(u) === "train");
-  const { tested, after } = sessionsAround(utterances, base, protocol);
+  const withSessions = training.some((u) => u.session !== undefined);
+  const { tested, after } = withSessions
+    ? sessionsAround(utterances, base, protocol)
+    : { tested: new Set<string | undefined>(), after: undefined };
   const partners = groupNames(
-    training.filter((u) => tested.has(u.session)),
+    training.filter((u) => u.session !== undefined && tested.has(u.session)),
     "speaker",
   );
   const candidates =

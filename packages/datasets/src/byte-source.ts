@@ -3,7 +3,13 @@ import { createReadStream } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { PassThrough, Readable, pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { EmosllmError } from "@emosllm/interfaces";
 import type { ByteSource } from "./tar.ts";
+
+/** Only the padding after the last member may be missing at an archive's end. */
+const PADDING = 511;
+const cutShort = (missing: number): EmosllmError =>
+  new EmosllmError("corpus_invalid", `the archive is cut short: at least ${missing} bytes are missing`);
 
 /** Reads at a moving position of an open file. */
 export function fileSource(file: FileHandle, size: number): ByteSource {
@@ -19,6 +25,7 @@ export function fileSource(file: FileHandle, size: number): ByteSource {
       return bytes.subarray(0, bytesRead);
     },
     async skip(length) {
+      if (position + length > size + PADDING) throw cutShort(position + length - size - PADDING);
       position += length;
     },
   };
@@ -60,6 +67,7 @@ export function chunkSource(chunks: AsyncIterable<Uint8Array>): ByteSource {
     async skip(length) {
       let left = length;
       while (left > 0 && (await more())) left -= take(left).length;
+      if (Number.isFinite(left) && left > PADDING) throw cutShort(left - PADDING);
     },
   };
 }

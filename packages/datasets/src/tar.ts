@@ -99,7 +99,11 @@ export async function* tarMembers(source: ByteSource, name: string): AsyncGenera
         },
       };
     }
-    await source.skip(offset + padded - source.position);
+    try {
+      await source.skip(offset + padded - source.position);
+    } catch (cause) {
+      throw new EmosllmError("corpus_invalid", `${name}: member ${path}: ${(cause as Error).message}`, { cause });
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import {
   applyProtocol,
   auditCorpus,
   collect,
+  corpusProtocol,
   emotionScheme,
   fingerprint,
   foldCount,
@@ -15,13 +16,14 @@ import {
   leaveOneSpeakerOut,
   mapLabel,
   meld,
+  parseCorpus,
   type Protocol,
   PROTOCOLS,
   ravdess,
   samePairs,
   seededRandom,
 } from "../src/index.ts";
-import { syllables, wavFile, writeIemocap, writeMeld, writeRavdess } from "../src/testing/index.ts";
+import { syllables, wavFile, writeEmobox, writeIemocap, writeMeld, writeRavdess } from "../src/testing/index.ts";
 import { tally, tempFolder } from "./temp.ts";
 
 const folder = tempFolder();
@@ -192,6 +194,29 @@ describe("protocols", () => {
     );
     const random = leaveOneSessionOut(rows, { fold: 1, validation: "random-utterances" });
     expect(random.validation.length).toBe(Math.round((5531 - 1085) * 0.2));
+  });
+
+  test("speakers without sessions: one of the others validates", () => {
+    const rows = ["a", "b", "c", "d"].map((speaker): Utterance => ({
+      id: speaker,
+      corpus: "x",
+      audio: { path: "x" },
+      speaker,
+    }));
+    const split = leaveOneSpeakerOut(rows, { fold: 2 });
+    expect([split.test, split.validation.length, split.train.length]).toEqual([["b"], 1, 2]);
+  });
+
+  test("EmoBox's fold files split the raw loader's utterances by id", async () => {
+    writeEmobox(join(folder, "EmoBox"));
+    const corpus = parseCorpus(`iemocap:${join(folder, "ie")}`);
+    const table = await corpusProtocol(corpus, `emobox:${join(folder, "EmoBox/data/iemocap")}`);
+    const rows = await collect(iemocap(join(folder, "ie")));
+    const split = applyProtocol(table, rows, { fold: 2 });
+    expect(new Set(split.card.parts.test.sessions)).toEqual(new Set(["2"]));
+    expect(split.test.length).toBeGreaterThan(0);
+    expect(split.card.unused).toBe(rows.length - split.train.length - split.validation.length - split.test.length);
+    expect(split.card.overlap.flatMap((o) => o.speakers)).toEqual([]);
   });
 
   test("EmoBox's RAVDESS actors", async () => {

@@ -24,6 +24,7 @@ import {
 } from "../src/index.ts";
 import { EmosllmError, utteranceSchema } from "@emosllm/interfaces";
 import * as kit from "../src/testing/index.ts";
+import { decodeLines } from "../src/text.ts";
 import { tempFolder } from "./temp.ts";
 
 const runs = (n: number): number => (process.env["EMOSLLM_FULL"] ? n * 10 : n);
@@ -66,6 +67,11 @@ kit.writeIemocap(iemocapTree, { sessions: 1, dialogues: 1, turns: 4 });
 const evaluation = readFileSync(join(iemocapTree, "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"));
 const transcript = readFileSync(join(iemocapTree, "Session1/dialog/transcriptions/Ses01F_impro01.txt"));
 
+/** A rater's line that is as the release has them; such lines count in their turn. */
+const isRater = (text: string): boolean =>
+  /^C-\w+:\s*[^()]*(\(.*)?$/i.test(text) ||
+  /^A-\w+:\s*val\s*[\d.]*\s*;\s*act\s*[\d.]*\s*;\s*dom\s*[\d.]*\s*;/i.test(text);
+
 describe("IEMOCAP's parsers", () => {
   test("evaluation files: every line that looks like a turn is parsed or reported with its number", () => {
     fc.assert(
@@ -77,16 +83,12 @@ describe("IEMOCAP's parsers", () => {
           expect(t.line).toBeGreaterThan(0);
           if (t.softLabel) expect(Object.values(t.softLabel).reduce((a, b) => a + b, 0)).toBeCloseTo(1, 9);
         }
-        const starts = Buffer.from(bytes)
-          .toString("latin1")
-          .replace(/^\u00ef\u00bb\u00bf/, "")
-          .split(/\n/)
-          .filter((l) => l.startsWith("["));
         const seen = new Set([...turns.map((t) => t.line), ...problems.map((p) => p.line)]);
-        const utf16 = problems.some((p) => p.code === "encoding_utf16");
-        if (!utf16) expect(seen.size).toBeGreaterThanOrEqual(starts.length === 0 ? 0 : 1);
+        for (const { text, line } of decodeLines(bytes, "e.txt"))
+          if (text.startsWith("[") || /^[AC]-[^FM]/.test(text))
+            expect(seen.has(line) || isRater(text), `line ${line}: ${text}`).toBe(true);
       }),
-      { numRuns: runs(600) },
+      { numRuns: runs(400) },
     );
   });
 
@@ -98,7 +100,7 @@ describe("IEMOCAP's parsers", () => {
         for (const p of problems) checkProblem(p);
         for (const name of texts.keys()) expect(name).toMatch(/^Ses\d{2}[FM]_/i);
       }),
-      { numRuns: runs(600) },
+      { numRuns: runs(400) },
     );
   });
 });
@@ -143,7 +145,7 @@ test.each(TREES)("%s with a damaged annotation file", async (name, write, loader
   const sample = readFileSync(join(root, file));
   await fc.assert(
     fc.asyncProperty(bytesLike(sample), (bytes) => loads(loader, root, file, bytes)),
-    { numRuns: runs(60) },
+    { numRuns: runs(40) },
   );
 });
 
@@ -160,7 +162,7 @@ test.each(MANIFESTS)("%s manifests", async (_, loader, file, sample) => {
   const path = join(folder, file);
   await fc.assert(
     fc.asyncProperty(bytesLike(Buffer.from(sample)), (bytes) => loads(loader, path, "", bytes)),
-    { numRuns: runs(120) },
+    { numRuns: runs(80) },
   );
 });
 
