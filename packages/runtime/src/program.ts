@@ -165,7 +165,7 @@ class OrtProgram implements Program {
       return Object.fromEntries(
         wanted.map(({ port: { name, dtype }, target }) => {
           const result = results[`out:${name}`] as ort.Tensor;
-          const data = result.data as HostArrays[DType];
+          const data = fromOrt(result, dtype);
           // Shared memory was replaced by a copy for onnxruntime.
           if (target && isShared(target)) (target.data as Uint8Array).set(data as Uint8Array);
           return [name, target ?? { dtype, shape: result.dims, data }];
@@ -195,7 +195,16 @@ function toOrt({ dtype, shape, data }: HostTensor): ort.Tensor {
   if (dtype === "bf16") throw new RangeError("bf16 cannot be fed or fetched; use f32");
   // onnxruntime-node refuses shared memory.
   const own = isShared({ data }) ? data.slice() : data;
-  return new ort.Tensor(ORT_TYPES[dtype], own as Float32Array, shape);
+  const tensor = new ort.Tensor(ORT_TYPES[dtype], own as Float32Array, shape);
+  // Where there is a Float16Array (Node 24), the tensor holds one, whose bytes onnxruntime-node 1.30 takes for none (its issue 26791).
+  if (dtype === "f16") Object.defineProperty(tensor, "data", { value: own });
+  return tensor;
+}
+
+/** The bits of f16 are a `Uint16Array` here also where onnxruntime-node gives a `Float16Array`. */
+function fromOrt({ data }: ort.Tensor, dtype: DType): HostArrays[DType] {
+  const array = data as HostArrays[DType];
+  return dtype === "f16" ? new Uint16Array(array.buffer, array.byteOffset, array.length) : array;
 }
 
 const isShared = ({ data }: { readonly data: ArrayBufferView }): boolean => data.buffer instanceof SharedArrayBuffer;
