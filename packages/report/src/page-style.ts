@@ -30,6 +30,7 @@ td { border-bottom: 1px solid var(--line); padding: 5px 10px 5px 0; vertical-ali
 td.n, th.n { text-align: right; white-space: nowrap; }
 td .range { color: var(--soft); font-size: 0.85em; }
 .slices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 8px 28px; }
+.slices svg { max-width: 500px; margin: 0; }
 ol.hard { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 12px; }
 ol.hard li { border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; min-width: 0; display: flex; flex-direction: column; gap: 4px; break-inside: avoid; }
 .hard .id { font-size: 0.8rem; color: var(--soft); overflow-wrap: anywhere; }
@@ -44,9 +45,21 @@ footer { margin-top: 24px; color: var(--soft); font-size: 0.85rem; }
   body { background: none; font-size: 10.5pt; }
   main { max-width: none; padding: 0; }
   section, .card { break-inside: avoid; box-shadow: none; }
-  section.wide { break-inside: auto; }
-  .grid { grid-template-columns: 1fr 1fr; }
-  .cards { grid-template-columns: repeat(4, 1fr); }
+  section.long { break-inside: auto; }
+  h2, h3, section > p { break-after: avoid; }
+  .slices > div { break-inside: avoid; }
+  .grid, .trio { display: block; margin: 0; orphans: 1; widows: 1; }
+  section { display: inline-block; width: 48.5%; vertical-align: top; margin: 8px 0 0; padding: 12px; }
+  section:not(.wide) { margin-right: 0.7%; }
+  section.wide { width: 100%; }
+  section.long { display: block; }
+  .scroll { overflow: visible; }
+  table { font-size: 0.8rem; }
+  td, th { padding-right: 5px; }
+  .cards { grid-template-columns: repeat(5, 1fr); gap: 6px; margin: 14px 0 6px; }
+  .card { padding: 6px 8px; }
+  .card b { font-size: 1.2rem; }
+  .card .name { font-size: 0.85rem; }
   audio { display: none; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }

@@ -1,6 +1,6 @@
 /** @file The report: one HTML file that needs nothing else, for a screen, a phone and paper. */
 import { classChart } from "./charts/classes.ts";
-import { confusionChart } from "./charts/confusion.ts";
+import { confusionChart, confusionHasCounts } from "./charts/confusion.ts";
 import { differenceChart, sliceChart } from "./charts/intervals.ts";
 import { confidenceChart, reliabilityChart } from "./charts/reliability.ts";
 import { riskCoverageChart } from "./charts/risk-coverage.ts";
@@ -106,13 +106,16 @@ function classification({ classification: c, intervals }: MetricsSummary): Html 
   const level = percent(intervals.level);
   return html`<section>
       <h2>Confusion</h2>
-      <p>Rows are the true class, columns the answer. Each row adds up to 100&nbsp;%; counts below.</p>
+      <p>
+        Rows are the true class, columns the answer. Each row adds up to
+        100&nbsp;%${confusionHasCounts(c) ? "; counts below" : ""}.
+      </p>
       ${raw(confusionChart(c))}
     </section>
     <section>
       <h2>Classes</h2>
       <p>
-        ${key(COLORS.blue, "F1")} ${key(COLORS.sky, "recall (R)")} ${key(COLORS.grey, "precision (P)")}; the thin line
+        ${key(COLORS.blue, "F1")} ${key(COLORS.sky, "recall (R)")} ${key(COLORS.pale, "precision (P)")}; the thin line
         is the ${level} interval.
       </p>
       ${raw(classChart(c.classes))}
@@ -297,7 +300,7 @@ function slices({ slices: list, classification: c }: MetricsSummary): Html | nul
     <h2>Slices</h2>
     <p>
       UAR by part of the data, worst first; the dashed line is all rows (${value(c.scores["uar"], asPercent)}). Small
-      parts have wide intervals, and the gap between best and worst is never below zero.
+      parts have wide intervals, and the best of many parts is partly luck: read a gap with its interval.
     </p>
     <div class="slices">
       ${list.map(

@@ -10,7 +10,8 @@ import {
   type SummaryOptions,
   summarizePredictions,
 } from "@emosllm/report";
-import { type CommandDef, defineCommand } from "citty";
+import { defineCommand } from "citty";
+import type { AnyCommand } from "./_command.ts";
 
 function whole(name: string, value: string, least: number): number {
   const n = Number(value);
@@ -91,7 +92,7 @@ const metrics = defineCommand({
     process.stderr.write(`report: ${page}\n`);
   },
 });
-export default metrics as unknown as CommandDef;
+export default metrics as AnyCommand;
 
 /** Written to a temporary name first, so that a reader never sees half a page. */
 async function writeWhole(path: string, text: string): Promise<void> {

@@ -6,7 +6,7 @@ import { COLORS, draw, marginFor, percent, shorten } from "./svg.ts";
 const MEASURES = [
   { key: "f1", name: "F1", color: COLORS.blue },
   { key: "recall", name: "recall", color: COLORS.sky },
-  { key: "precision", name: "precision", color: COLORS.grey },
+  { key: "precision", name: "precision", color: COLORS.pale },
 ] as const;
 
 /** Three bars per class; the thin line is the interval. */

@@ -8,7 +8,7 @@ export const COLORS = {
   orange: "#d55e00",
   sky: "#56b4e9",
   grey: "#767676",
-  line: "#c9ced6",
+  pale: "#b9c0c9",
   ink: "#1d2733",
 } as const;
 
