@@ -20,7 +20,7 @@ export {
   type CacheableFeature,
   type WorkShard,
 } from "./cache/build.ts";
-export { CACHEABLE_FEATURES, cacheableFeature } from "./cache/cacheable.ts";
+export { cacheableFeature } from "./cache/cacheable.ts";
 export { openFeatureCache, type FeatureCache } from "./cache/feature-cache.ts";
 export { audioKey, featureFolder, type FeatureIdentity } from "./cache/key.ts";
 export {

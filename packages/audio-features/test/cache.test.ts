@@ -17,8 +17,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   audioKey,
   buildFeatures,
+  cacheableFeature,
   cacheSizes,
   encodeWav,
+  FEATURE_KINDS,
   featureFolder,
   loadSpeech,
   openFeatureCache,
@@ -275,4 +277,29 @@ test("the shard is given, or the job's", () => {
   expect(() => workShard("1:8")).toThrow("shard '1:8' is not of the form i/n");
   expect(() => workShard(undefined, { JOB_COMPLETION_INDEX: "2" })).toThrow("EMOSLLM_SHARDS");
   expect(() => workShard(undefined, { SLURM_ARRAY_TASK_ID: "x" })).toThrow("SLURM_ARRAY_TASK_ID='x'");
+});
+
+test("every kind that can be extracted can be cached, whole clips with their own times", async () => {
+  const cache = join(root, "kinds");
+  const features = FEATURE_KINDS.filter((kind) => kind !== "waveform").map((kind) => cacheableFeature(kind));
+  const voiced = { id: "voice", audio: { path: join(root, "voice.wav") } };
+  const samples = Float32Array.from(
+    { length: 16000 },
+    (_, i) => 0.2 * Math.sign(Math.sin(i / 20)) + 0.1 * Math.sin(i / 3),
+  );
+  writeFileSync(voiced.audio.path, encodeWav({ samples: [samples], sampleRate: 16000 }, { encoding: "float32" }));
+  expect(await buildFeatures([voiced], { features, cache })).toMatchObject({ computed: 1, failed: 0 });
+  for (const feature of features) {
+    await using opened = await openFeatureCache(cache, feature);
+    expect(opened.keys()).toEqual([audioKey(samples, 16000)]);
+    const expected = await feature.compute(samples, 16000);
+    const got = await opened.get(audioKey(samples, 16000));
+    expect(got).toEqual({
+      ...expected,
+      startSeconds: expect.closeTo(expected.startSeconds, 6),
+      hopSeconds: expect.closeTo(expected.hopSeconds, 6),
+    });
+  }
+  expect(() => cacheableFeature("nope")).toThrow("feature 'nope' is not one of waveform");
+  expect(() => cacheableFeature("f0", { nope: 1 })).toThrow("f0: f0 has no setting nope");
 });

@@ -2,14 +2,15 @@
 import {
   type BuildEvent,
   buildFeatures,
-  CACHEABLE_FEATURES,
   cacheableFeature,
+  FEATURE_KINDS,
   loadSpeech,
   workShard,
 } from "@emosllm/audio-features";
 import { collect, openCorpus, readClipBytes } from "@emosllm/datasets";
 import { type AudioClip, type CorpusProblem, EmosllmError } from "@emosllm/interfaces";
 import { defineCommand } from "citty";
+import { parseSettings } from "./_args.ts";
 import type { AnyCommand } from "./_command.ts";
 
 const SAMPLE_RATE = 16_000;
@@ -70,8 +71,9 @@ const build: AnyCommand = defineCommand({
     features: {
       type: "string",
       required: true,
-      description: `one or more, with commas, of ${CACHEABLE_FEATURES.join(", ")}`,
+      description: `one or more, with commas, of ${FEATURE_KINDS.join(", ")}`,
     },
+    settings: { type: "string", description: `JSON of the feature's options, e.g. '{"numMelBins":80}'` },
     cache: { type: "string", required: true, description: "the cache's folder" },
     shard: {
       type: "string",
@@ -87,7 +89,10 @@ const build: AnyCommand = defineCommand({
     json: { type: "boolean", default: false, description: "print failures and the summary as JSON lines" },
   },
   async run({ args }) {
-    const features = [...new Set(args.features.split(",").map((kind) => kind.trim()))].map(cacheableFeature);
+    const features = [...new Set(args.features.split(",").map((kind) => kind.trim()))];
+    const settings = parseSettings(args.settings);
+    if (features.length > 1 && args.settings !== undefined)
+      throw new EmosllmError("usage", "--settings go with one feature only");
     const shard = workShard(args.shard, process.env);
     const clipsPerShard = wholeArg("clips-per-shard", args["clips-per-shard"]);
     const problems: CorpusProblem[] = [];
@@ -96,7 +101,7 @@ const build: AnyCommand = defineCommand({
     const began = performance.now();
     const draw = process.stderr.isTTY ? progressLine() : () => {};
     const summary = await buildFeatures(clips, {
-      features,
+      features: features.map((kind) => cacheableFeature(kind, settings)),
       cache: args.cache,
       shard,
       clipsPerShard,

@@ -1,24 +1,11 @@
 /** @file `emosllm features extract`: features of sound files as one safetensors file, one tensor per input. */
 import { basename } from "node:path";
-import { extractFeatures, FEATURE_KINDS, type FeatureSettings, loadSpeech } from "@emosllm/audio-features";
+import { extractFeatures, FEATURE_KINDS, loadSpeech } from "@emosllm/audio-features";
 import { type StoredTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 import { defineCommand } from "citty";
+import { parseSettings } from "./_args.ts";
 import type { AnyCommand } from "./_command.ts";
-
-/** Settings as the command line gives them. */
-function parseSettings(text: string | undefined): FeatureSettings {
-  if (text === undefined) return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new EmosllmError("usage", `--settings ${text}: not JSON: ${(cause as Error).message}`, { cause });
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new EmosllmError("usage", `--settings ${text}: expected an object, e.g. '{"numMelBins":80}'`);
-  return value as FeatureSettings;
-}
 
 function sampleRateArg(text: string): number {
   const rate = Number(text);

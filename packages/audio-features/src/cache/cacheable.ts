@@ -1,28 +1,30 @@
-/** @file The features that can be cached by name. */
+/** @file The features that can be cached by name: those that `extractFeatures` knows. */
 import { EmosllmError } from "@emosllm/interfaces";
-import { f0Frames } from "../features/f0.ts";
-import { kaldiFbank } from "../features/kaldi.ts";
-import { librosaMel, librosaMfcc } from "../features/librosa.ts";
-import { logMel } from "../features/log-mel.ts";
-import { prosodyFrames } from "../features/prosody-frames.ts";
+import { extractFeatures, FEATURE_KINDS, type FeatureSettings } from "../features/kinds.ts";
 import type { CacheableFeature } from "./build.ts";
+import type { Json } from "./key.ts";
 
-/** With each function's own defaults; the settings name what may differ elsewhere. */
-const FEATURES: Readonly<Record<string, Omit<CacheableFeature, "kind">>> = {
-  "whisper-log-mel": { settings: { melBins: 80, padSeconds: 30 }, compute: (x, rate) => logMel(x, rate) },
-  "kaldi-fbank": { compute: (x, rate) => kaldiFbank(x, rate) },
-  "librosa-mel": { compute: (x, rate) => librosaMel(x, rate) },
-  "librosa-mfcc": { compute: (x, rate) => librosaMfcc(x, rate) },
-  f0: { compute: (x, rate) => f0Frames(x, rate) },
-  "prosody-frames": { compute: (x, rate) => prosodyFrames(x, rate) },
-};
+/** Kinds that give one row for the whole clip, whose middle and length are its times. */
+const CLIP_LEVEL: readonly string[] = ["egemaps"];
 
-/** Names that {@link cacheableFeature} takes. */
-export const CACHEABLE_FEATURES: readonly string[] = Object.keys(FEATURES);
-
-/** The feature `kind` with its default settings. @throws EmosllmError `usage` listing the kinds there are. */
-export function cacheableFeature(kind: string): CacheableFeature {
-  const feature = Object.hasOwn(FEATURES, kind) ? FEATURES[kind] : undefined;
-  if (!feature) throw new EmosllmError("usage", `feature '${kind}' is not one of ${CACHEABLE_FEATURES.join(", ")}`);
-  return { kind, ...feature };
+/**
+ * The feature `kind` with `settings`, for {@link buildFeatures}.
+ * @throws EmosllmError `usage` listing the kinds, or the kind's settings, that there are.
+ */
+export function cacheableFeature(kind: string, settings: FeatureSettings = {}): CacheableFeature {
+  if (!FEATURE_KINDS.includes(kind))
+    throw new EmosllmError("usage", `feature '${kind}' is not one of ${FEATURE_KINDS.join(", ")}`);
+  try {
+    // A wrong setting is found now, not clip by clip.
+    const probe = Float32Array.from({ length: 8000 }, (_, i) => Math.sin(i / 10));
+    extractFeatures(kind, probe, 16_000, settings);
+  } catch (cause) {
+    throw new EmosllmError("usage", `${kind}: ${(cause as Error).message}`, { cause });
+  }
+  return {
+    kind,
+    settings: settings as { readonly [key: string]: Json | undefined },
+    perClipTimes: CLIP_LEVEL.includes(kind),
+    compute: (samples, sampleRate) => extractFeatures(kind, samples, sampleRate, settings),
+  };
 }

@@ -51,11 +51,15 @@ interface Description {
   readonly settings: { readonly [key: string]: Json | undefined };
   readonly model: string;
   readonly names: readonly string[];
-  readonly startSeconds: number;
-  readonly hopSeconds: number;
+  /** Null where each clip has its own. */
+  readonly startSeconds: number | null;
+  readonly hopSeconds: number | null;
 }
 
 const OPEN_FILES = 32;
+/** Name of the tensor `[start, hop]` beside a clip's features, where each clip has its own times. */
+const timesOf = (key: string): string => `${key}.times`;
+const isKey = (name: string): boolean => /^[0-9a-f]{64}$/.test(name);
 
 /**
  * Opens (and makes, where it is not) the cache of one feature below `folder`.
@@ -82,9 +86,9 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
 
   const looseFile = (key: string): string => join(paths.loose, `${key}.safetensors`);
 
-  const readLoose = async (key: string): Promise<StoredTensor | undefined> => {
+  const readLoose = async (key: string, name: string): Promise<StoredTensor | undefined> => {
     try {
-      return (await loadSafetensors(looseFile(key))).get(key);
+      return (await loadSafetensors(looseFile(key))).get(name);
     } catch (error) {
       if (error instanceof EmosllmError && error.code === "checkpoint_not_found") return undefined;
       throw corrupt(looseFile(key), (error as Error).message, error);
@@ -103,24 +107,27 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
     return new Float32Array(bytes.buffer);
   };
 
-  const tensorOf = async (key: string): Promise<StoredTensor | undefined> => {
-    const place = packed.get(key);
+  const tensorOf = async (name: string): Promise<StoredTensor | undefined> => {
+    const key = name.slice(0, 64);
+    const place = packed.get(name);
     const data = place && (await readPacked(place));
     if (place && data) return { dtype: "f32", shape: place.shape, data };
-    return loose.has(key) ? await readLoose(key) : undefined;
+    return loose.has(key) ? await readLoose(key, name) : undefined;
   };
 
   /** Another writer may have packed the clip, and removed its loose file, since the folder was listed. */
-  const findTensor = async (key: string): Promise<StoredTensor | undefined> => {
-    const tensor = await tensorOf(key);
+  const findTensor = async (name: string): Promise<StoredTensor | undefined> => {
+    const tensor = await tensorOf(name);
     if (tensor) return tensor;
     await refresh();
-    return tensorOf(key);
+    return tensorOf(name);
   };
 
   const describe = async (frames: FeatureFrames): Promise<void> => {
     const { kind, settings = {}, model = "" } = identity;
-    const { names, startSeconds, hopSeconds } = frames;
+    const { names } = frames;
+    const startSeconds = identity.perClipTimes ? null : frames.startSeconds;
+    const hopSeconds = identity.perClipTimes ? null : frames.hopSeconds;
     const wanted: Description = { version: 1, kind, settings, model, names, startSeconds, hopSeconds };
     description ??= await readDescription(paths.description);
     if (!description) {
@@ -137,7 +144,7 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
   return {
     identity,
     folder: paths.folder,
-    keys: () => [...new Set([...packed.keys(), ...loose])].sort(),
+    keys: () => [...new Set([...packed.keys(), ...loose])].filter(isKey).sort(),
     has: (key) => packed.has(key) || loose.has(key),
     get: async (key) => {
       const tensor = await findTensor(key);
@@ -146,14 +153,21 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
       const [frames = 0, features = 0] = tensor.shape;
       if (features !== description.names.length)
         throw corrupt(paths.folder, `${key} has ${features} features, feature.json names ${description.names.length}`);
-      const { names, startSeconds, hopSeconds } = description;
+      const { names } = description;
+      const [start = NaN, hop = NaN] =
+        description.hopSeconds === null ? ((await findTensor(timesOf(key)))?.data ?? []) : [];
+      const startSeconds = description.startSeconds ?? Number(start);
+      const hopSeconds = description.hopSeconds ?? Number(hop);
       return { data: tensor.data as Float32Array, frames, features, names, startSeconds, hopSeconds };
     },
     put: async (key, frames) => {
-      if (!/^[0-9a-f]{64}$/.test(key)) throw new EmosllmError("usage", `'${key}' is no key of audioKey`);
+      if (!isKey(key)) throw new EmosllmError("usage", `'${key}' is no key of audioKey`);
       await describe(frames);
       const tensor: StoredTensor = { dtype: "f32", shape: [frames.frames, frames.features], data: frames.data };
-      await writeSafetensors(looseFile(key), new Map([[key, tensor]])).catch((cause: unknown) => {
+      const tensors = new Map([[key, tensor]]);
+      const times = Float32Array.of(frames.startSeconds, frames.hopSeconds);
+      if (identity.perClipTimes) tensors.set(timesOf(key), { dtype: "f32", shape: [2], data: times });
+      await writeSafetensors(looseFile(key), tensors).catch((cause: unknown) => {
         throw diskFull(looseFile(key), cause);
       });
       loose.add(key);
@@ -162,10 +176,10 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
       const wanted = [...new Set(keys)].sort();
       if (wanted.some((key) => !packed.has(key))) {
         const tensors = new Map<string, StoredTensor>();
-        for (const key of wanted) {
-          const tensor = await findTensor(key);
-          if (!tensor) throw new EmosllmError("usage", `${paths.folder}: ${key} is not there and cannot be packed`);
-          tensors.set(key, tensor);
+        for (const name of wanted.flatMap((key) => (identity.perClipTimes ? [key, timesOf(key)] : [key]))) {
+          const tensor = await findTensor(name);
+          if (!tensor) throw new EmosllmError("usage", `${paths.folder}: ${name} is not there and cannot be packed`);
+          tensors.set(name, tensor);
         }
         const temporary = join(paths.shards, `.${process.pid}.${randomBytes(6).toString("hex")}.tmp`);
         try {

@@ -12,6 +12,8 @@ export interface FeatureIdentity {
   readonly settings?: { readonly [key: string]: Json | undefined };
   /** Hash of the encoder's weights and configuration, for features of a model. */
   readonly model?: string;
+  /** The times of the frames differ from clip to clip (features of whole clips), so they are kept with each. */
+  readonly perClipTimes?: boolean;
 }
 
 /** Raised when stored bytes change their meaning. */

@@ -86,7 +86,9 @@ export async function cacheSizes(folder: string): Promise<FeatureSize[]> {
     const files = await allFiles(paths);
     const shards = await readShards(paths);
     const loose = (await listed(paths.loose)).map((name) => name.replace(".safetensors", ""));
-    const keys = new Set([...[...shards.values()].flatMap((shard) => Object.keys(shard.keys)), ...loose]);
+    const keys = new Set(
+      [...[...shards.values()].flatMap((shard) => Object.keys(shard.keys)), ...loose].map((name) => name.slice(0, 64)),
+    );
     out.push({
       feature: nameOf(paths),
       clips: keys.size,
