@@ -29,6 +29,7 @@ export const WEIGHT_FILES: Readonly<Record<WeightFormat, readonly string[]>> = {
   bin: ["pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin"],
 };
 const MAX_INDEX_BYTES = 16 * 1024 * 1024;
+const MAX_INDEX_TENSORS = 150_000;
 
 /**
  * Opens the weights of a model: a folder with `model.safetensors`, `pytorch_model.bin` or a sharded index of either, or one
@@ -125,6 +126,7 @@ export async function readIndex(file: string): Promise<Map<string, string>> {
     readObject(c, (name, at) => {
       tensor = name;
       if (map.has(name)) fail("the name is there twice", at);
+      if (map.size >= MAX_INDEX_TENSORS) fail(`more than ${MAX_INDEX_TENSORS} tensors`, at);
       const shard = readString(c);
       if (shard === "" || shard !== basename(shard) || shard.includes("\\") || shard === "..")
         fail(`'${shard.slice(0, 120)}' is not the name of a file in the same folder`, at);

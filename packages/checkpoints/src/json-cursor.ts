@@ -5,13 +5,15 @@
 
 /** A place in a JSON text. */
 export interface JsonCursor {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   at: number;
   /** Throws the caller's own error; `at` is an index into `bytes`. */
   readonly fail: (message: string, at: number) => never;
 }
 
 const MAX_DEPTH = 64;
+/** Longest string in bytes; decoding one takes several times its size. */
+const MAX_STRING = 4 * 1024 * 1024;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const code = (c: string): number => c.charCodeAt(0);
 const QUOTE = code('"');
@@ -41,23 +43,27 @@ export function expectChar(c: JsonCursor, char: string): void {
 export function readString(c: JsonCursor): string {
   expectChar(c, '"');
   const start = c.at;
-  let plain = true;
+  let escaped = false;
+  let seen = 0;
   for (;;) {
     const b = c.bytes[c.at];
-    if (b === undefined) c.fail("a string does not end", start - 1);
+    if (b === undefined) return c.fail("a string does not end", start - 1);
     if (b === QUOTE) break;
-    if (b! < 32) c.fail(`a control character (${shown(b!)}) in a string`, c.at);
+    if (b < 32) c.fail(`a control character (${shown(b)}) in a string`, c.at);
     if (b === BACKSLASH) {
-      plain = false;
+      escaped = true;
       c.at++;
     }
+    seen |= b;
     c.at++;
   }
-  const raw = c.bytes.subarray(start, c.at);
-  c.at++;
+  const end = c.at++;
+  if (end - start > MAX_STRING) c.fail(`a string of ${end - start} bytes; at most ${MAX_STRING} are accepted`, start);
+  // ASCII needs no decoder: a header is full of short strings, and a view for each would be most of the memory.
+  if (!escaped && seen < 128) return c.bytes.toString("latin1", start, end);
   try {
-    const text = utf8.decode(raw);
-    return plain ? text : (JSON.parse(`"${text}"`) as string);
+    const text = utf8.decode(c.bytes.subarray(start, end));
+    return escaped ? (JSON.parse(`"${text}"`) as string) : text;
   } catch {
     return c.fail("a string is not valid UTF-8 or has a wrong escape", start);
   }
@@ -123,7 +129,7 @@ export function skipValue(c: JsonCursor, depth = 0): void {
   else {
     const start = c.at;
     while (c.at < c.bytes.length && /[-+.0-9a-zA-Z]/.test(String.fromCharCode(c.bytes[c.at]!))) c.at++;
-    const text = Buffer.from(c.bytes.buffer, c.bytes.byteOffset + start, c.at - start).toString("latin1");
+    const text = c.bytes.toString("latin1", start, c.at);
     if (!/^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?)$/.test(text))
       c.fail(`expected a value, found ${text === "" ? shown(b) : `'${text.slice(0, 20)}'`}`, start);
   }

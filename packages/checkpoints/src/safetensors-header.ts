@@ -23,7 +23,8 @@ export interface SafetensorsHeader {
 }
 
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
-const MAX_TENSORS = 100_000;
+const MAX_TENSORS = 50_000;
+const MAX_METADATA = 10_000;
 const MAX_RANK = 64;
 
 /**
@@ -64,7 +65,7 @@ async function readHeader(file: string, handle: FileHandle, fileSize: number): P
 
 function parseHeader(
   file: string,
-  bytes: Uint8Array,
+  bytes: Buffer,
   dataOffset: number,
   fileSize: number,
 ): Pick<SafetensorsHeader, "metadata" | "tensors"> {
@@ -113,6 +114,7 @@ function readMetadata(c: JsonCursor): Record<string, string> {
   const entries = new Map<string, string>();
   readObject(c, (key, at) => {
     if (entries.has(key)) c.fail("a key of '__metadata__' is there twice", at);
+    if (entries.size >= MAX_METADATA) c.fail(`'__metadata__' has more than ${MAX_METADATA} keys`, at);
     entries.set(key, readString(c));
   });
   return Object.fromEntries(entries);

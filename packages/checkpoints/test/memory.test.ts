@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { statSync } from "node:fs";
-import { truncate, writeFile } from "node:fs/promises";
+import { statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32, deflateRawSync } from "node:zlib";
 import { expect, test } from "vitest";
@@ -8,29 +7,6 @@ import { fixture, rawSafetensors, temporaryFolder } from "./helpers.ts";
 
 const MiB = 1024 * 1024;
 const warmUp = ["every_dtype.safetensors", "bins/views.bin", "bins/deflated.bin"].map(fixture);
-
-/** Opens a file that is made to need memory, in a process of its own: whatever comes of it, at most the file + 64 MiB. */
-function withinBounds(file: string): string {
-  const child = join(import.meta.dirname, "open-child.ts");
-  const args = ["--conditions=@emosllm/source", "--import=tsx", child, file, ...warmUp];
-  const out = execFileSync(process.execPath, args, { encoding: "utf8" });
-  const { outcome, growth } = JSON.parse(out) as { outcome: string; growth: number };
-  expect(growth).toBeLessThan(Math.min(statSync(file).size, 64 * MiB) + 64 * MiB);
-  return outcome;
-}
-
-test("the header length of a file that says it is huge", async () => {
-  const file = join(temporaryFolder(), "x.safetensors");
-  await writeFile(file, rawSafetensors("{", undefined, 15n * 1024n * 1024n));
-  expect(withinBounds(file)).toContain("the file is truncated");
-});
-
-test("as many tensors as a header may hold", async () => {
-  const file = join(temporaryFolder(), "x.safetensors");
-  const entry = (i: number): string => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`;
-  await writeFile(file, rawSafetensors(`{${Array.from({ length: 100_000 }, (_, i) => entry(i)).join(",")}}`));
-  expect(withinBounds(file)).toBe("100000 tensors");
-});
 
 /** An archive with one member that says what it likes about its size. */
 function archive(name: string, data: Buffer, method: 0 | 8, size: number, crc: number): Buffer {
@@ -54,28 +30,80 @@ function archive(name: string, data: Buffer, method: 0 | 8, size: number, crc: n
   return Buffer.concat([local, data, entry, end]);
 }
 
-test("a pickle of a million empty containers, deflated to little", async () => {
-  const pickle = Buffer.alloc(12 * MiB, "]");
-  const deflated = deflateRawSync(pickle);
-  const file = join(temporaryFolder(), "x.bin");
-  await writeFile(file, archive("x/data.pkl", deflated, 8, pickle.length, crc32(pickle)));
-  expect(withinBounds(file)).toContain("more than 250000 tuples, lists and dictionaries");
-});
+const pickle = Buffer.alloc(12 * MiB, "]");
+const bomb = deflateRawSync(Buffer.alloc(200 * MiB));
+const sparse = 5 * 1024 * MiB;
+const tensor = (i: number): string => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`;
+const list = (length: number, entry: (i: number) => string): string =>
+  Array.from({ length }, (_, i) => entry(i)).join();
 
-test("a pickle that inflates to more than it says, or says that it is enormous", async () => {
-  const deflated = deflateRawSync(Buffer.alloc(200 * MiB));
+/** Files that are made to need memory, smallest first: name, content, what must come of it, and the size of a sparse one. */
+const FILES: readonly (readonly [string, Buffer, string, number?])[] = [
+  [
+    "header that says it is huge.safetensors",
+    rawSafetensors("{", undefined, 15n * 1024n * 1024n),
+    "the file is truncated",
+  ],
+  [
+    "pickle of a million lists.bin",
+    archive("x/data.pkl", deflateRawSync(pickle), 8, pickle.length, crc32(pickle)),
+    "more than 250000 tuples, lists and dictionaries",
+  ],
+  ["inflates to more than it says.bin", archive("x/data.pkl", bomb, 8, 100, 0), "'x/data.pkl' is damaged"],
+  [
+    "says that it is enormous.bin",
+    archive("x/data.pkl", bomb, 8, 200 * MiB, 0),
+    "'x/data.pkl' would inflate to 209715200 bytes",
+  ],
+  ["most tensors.safetensors", rawSafetensors(`{${list(50_000, tensor)}}`), "50000 tensors"],
+  ["too many tensors.safetensors", rawSafetensors(`{${list(200_000, tensor)}}`), "more than 50000 tensors"],
+  [
+    "metadata of a million keys.safetensors",
+    rawSafetensors(`{"__metadata__":{${list(2 ** 20, (i) => `"${i}":""`)}}}`),
+    "'__metadata__' has more than 10000 keys",
+  ],
+  [
+    "metadata of one text.safetensors",
+    rawSafetensors(`{"__metadata__":{"a":"\\n\u6f22${"x".repeat(8 * MiB)}"}}`),
+    "at most 4194304 are accepted",
+  ],
+  [
+    "5 GiB of nothing.safetensors",
+    rawSafetensors(`{"a":{"dtype":"U8","shape":[${sparse}],"data_offsets":[0,${sparse}]}}`),
+    "1 tensors",
+    sparse,
+  ],
+];
+
+test("files that are made to need memory take no more than their size + 64 MiB, all in one process", () => {
   const folder = temporaryFolder();
-  await writeFile(join(folder, "a.bin"), archive("x/data.pkl", deflated, 8, 100, 0));
-  expect(withinBounds(join(folder, "a.bin"))).toContain("'x/data.pkl' is damaged");
-  await writeFile(join(folder, "b.bin"), archive("x/data.pkl", deflated, 8, 200 * MiB, 0));
-  expect(withinBounds(join(folder, "b.bin"))).toContain("'x/data.pkl' would inflate to 209715200 bytes");
-});
-
-test("a sparse file of 5 GiB opens without being read", async () => {
-  const file = join(temporaryFolder(), "x.safetensors");
-  const size = 5 * 1024 * MiB;
-  const header = rawSafetensors(`{"a":{"dtype":"U8","shape":[${size}],"data_offsets":[0,${size}]}}`);
-  await writeFile(file, header);
-  await truncate(file, header.length + size);
-  expect(withinBounds(file)).toBe("1 tensors");
+  const paths = FILES.map(([name, content, , extra]) => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    if (extra !== undefined) truncateSync(path, content.length + extra);
+    return path;
+  });
+  const child = join(import.meta.dirname, "open-child.ts");
+  const args = [
+    "--expose-gc",
+    "--conditions=@emosllm/source",
+    "--import=tsx",
+    child,
+    String(paths.length),
+    ...paths,
+    ...warmUp,
+  ];
+  const results = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as {
+    outcome: string;
+    growth: number;
+  }[];
+  let largest = 0;
+  for (const [i, [name, , outcome, extra]] of FILES.entries()) {
+    if (extra === undefined) largest = Math.max(largest, statSync(paths[i]!).size);
+    expect({ name, outcome: results[i]!.outcome }).toEqual({
+      name,
+      outcome: expect.stringContaining(outcome) as string,
+    });
+    expect({ name, over: Math.max(0, results[i]!.growth - largest - 64 * MiB) }).toEqual({ name, over: 0 });
+  }
 });
