@@ -5,6 +5,7 @@
  * Equal-width bins are [low, high), the last one [low, 1], with numpy.linspace's edges, as in netcal.
  */
 import { checkCount, MetricsError } from "./errors.ts";
+import { ascendingOrder } from "./order.ts";
 import { type Confidences, confidencesOf, type ScoreTable } from "./probabilities.ts";
 
 /** Bins of one width over [0, 1], or bins that each hold the same number of rows (sorted by confidence; equal ones by row). */
@@ -106,7 +107,7 @@ export function adaptiveCalibrationError(table: ScoreTable, { bins = 15 }: { bin
 /** Rows sorted by confidence and cut into `bins` parts whose sizes differ by at most one, the larger first. */
 function massBins(confidence: Float64Array, correct: Uint8Array, bins: number): ReliabilityBin[] {
   const n = confidence.length;
-  const order = Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => confidence[a]! - confidence[b]! || a - b);
+  const order = ascendingOrder(confidence);
   const result: ReliabilityBin[] = [];
   for (let bin = 0, start = 0; bin < bins; bin++) {
     const size = Math.floor(n / bins) + (bin < n % bins ? 1 : 0);

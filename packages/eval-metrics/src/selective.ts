@@ -4,6 +4,7 @@
  * expectation over all orders; no number depends on the order of the rows.
  */
 import { MetricsError } from "./errors.ts";
+import { ascendingOrder } from "./order.ts";
 import { type Confidences, confidencesOf, type ScoreTable } from "./probabilities.ts";
 
 /** A point that some threshold reaches: rows with `confidence >= threshold` are answered. */
@@ -22,19 +23,23 @@ interface Group {
 
 function groups(rows: ScoreTable | Confidences): Group[] {
   const { confidence, correct } = confidencesOf(rows);
-  const right = confidence.filter((_, i) => correct[i] === 1).sort();
-  const wrong = confidence.filter((_, i) => correct[i] !== 1).sort();
+  const unusable = confidence.findIndex((c) => !Number.isFinite(c));
+  if (unusable >= 0)
+    throw new MetricsError(
+      "value_invalid",
+      `confidence of row ${unusable} is ${confidence[unusable]}; it must be a finite number`,
+    );
+  const order = ascendingOrder(confidence);
   const result: Group[] = [];
-  let r = right.length - 1;
-  let w = wrong.length - 1;
-  while (r >= 0 || w >= 0) {
-    const top = Math.max(r >= 0 ? right[r]! : -Infinity, w >= 0 ? wrong[w]! : -Infinity);
-    if (Number.isNaN(top) || top === -Infinity)
-      throw new MetricsError("value_invalid", "confidence holds a value that is not a finite number");
-    const [r0, w0] = [r, w];
-    while (r >= 0 && right[r] === top) r--;
-    while (w >= 0 && wrong[w] === top) w--;
-    result.push({ confidence: top, rows: r0 - r + w0 - w, wrong: w0 - w });
+  for (let i = order.length - 1; i >= 0;) {
+    const top = confidence[order[i]!]!;
+    let rows = 0;
+    let wrong = 0;
+    for (; i >= 0 && confidence[order[i]!]! === top; i--) {
+      rows++;
+      if (correct[order[i]!] !== 1) wrong++;
+    }
+    result.push({ confidence: top, rows, wrong });
   }
   return result;
 }

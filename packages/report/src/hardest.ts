@@ -17,12 +17,6 @@ export function hardest(limit: number): Hardest {
       const label = line["label"];
       const probabilities = line["probabilities"] as Record<string, number> | undefined;
       if (typeof label !== "string" || !("prediction" in line || probabilities) || limit === 0) return;
-      const of = (name: unknown): number | null =>
-        probabilities && typeof name === "string"
-          ? Object.hasOwn(probabilities, name)
-            ? probabilities[name]!
-            : 0
-          : null;
       const prediction =
         typeof line["prediction"] === "string"
           ? line["prediction"]
@@ -30,11 +24,11 @@ export function hardest(limit: number): Hardest {
             ? null
             : best(probabilities!);
       if (prediction === label) return;
-      const probability = of(label);
+      const probability = probabilityOf(probabilities, label);
       const surprise = probability === null ? Math.log(2) : -Math.log(Math.max(probability, 2 ** -52));
       order++;
       if (kept.length === limit && surprise <= kept.at(-1)!.surprise) return;
-      const utterance = describe(line, label, prediction, probability, of(prediction));
+      const utterance = describe(line, label, prediction, probability, probabilityOf(probabilities, prediction));
       kept.push({ surprise, order, utterance });
       kept.sort((a, b) => b.surprise - a.surprise || a.order - b.order);
       if (kept.length > limit) kept.pop();
@@ -42,6 +36,10 @@ export function hardest(limit: number): Hardest {
     list: () => kept.map((k) => k.utterance),
   };
 }
+
+/** `null` without probabilities or for an invalid answer. */
+const probabilityOf = (p: Readonly<Record<string, number>> | undefined, name: string | null): number | null =>
+  p && name !== null ? (Object.hasOwn(p, name) ? p[name]! : 0) : null;
 
 const best = (p: Record<string, number>): string =>
   Object.keys(p)

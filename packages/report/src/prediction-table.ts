@@ -40,6 +40,11 @@ export const DEFAULT_SLICES: readonly string[] = [
 ];
 /** Dimensional tasks: true value under this key, prediction under `KEY_prediction`. */
 export const DIMENSIONS = ["valence", "activation", "dominance"] as const;
+const PREDICTED: Readonly<Record<(typeof DIMENSIONS)[number], string>> = {
+  valence: "valence_prediction",
+  activation: "activation_prediction",
+  dominance: "dominance_prediction",
+};
 const UNITS: readonly TranscriptionUnit[] = ["word", "character"];
 
 /** An answer that is none of the labels. */
@@ -225,13 +230,13 @@ function addTranscript(table: PredictionTable, line: Line, row: number, place: s
 function addDimensions(table: PredictionTable, line: Line, place: string): number {
   let found = 0;
   for (const dimension of DIMENSIONS) {
-    const predicted = line[`${dimension}_prediction`];
+    const predicted = line[PREDICTED[dimension]];
     if (predicted === undefined || predicted === null) continue;
     const truth = line[dimension];
     if (truth === undefined || truth === null) continue;
     for (const [key, value] of [
       [dimension, truth],
-      [`${dimension}_prediction`, predicted],
+      [PREDICTED[dimension], predicted],
     ] as const)
       if (typeof value !== "number") fail(place, `"${key}" is ${show(value)}; it must be a number`);
     table.dimensions[dimension].truth.push(truth as number);
