@@ -35,7 +35,7 @@ function groups(rows: ScoreTable | Confidences): Group[] {
     const top = confidence[order[i]!]!;
     let rows = 0;
     let wrong = 0;
-    for (; i >= 0 && confidence[order[i]!]! === top; i--) {
+    for (; i >= 0 && confidence[order[i]!] === top; i--) {
       rows++;
       if (correct[order[i]!] !== 1) wrong++;
     }
