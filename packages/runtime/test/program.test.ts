@@ -5,6 +5,7 @@ import {
   add,
   cast,
   div,
+  gather,
   gelu,
   gradients,
   input,
@@ -12,6 +13,7 @@ import {
   mul,
   reshape,
   scatterAdd,
+  softmaxCrossEntropy,
   sqrt,
   sub,
   sum,
@@ -193,6 +195,25 @@ describe("nothing that corrupts", () => {
     }
     expect(seen).toContain("ScatterElements");
     expect(seen).not.toContain("ScatterND");
+  });
+
+  test("an index or a class that is out of range is an error, not some other memory", async () => {
+    const x = input("x", [2, 3]);
+    const index = input("i", [2], "i64");
+    using program = await compile({
+      loss: softmaxCrossEntropy(x, index),
+      picked: gather(x, index),
+      added: scatterAdd(x, index, 0, 2),
+    });
+    for (const [only, bad] of [
+      ["loss", 3],
+      ["picked", 2],
+      ["added", 2],
+    ] as const) {
+      const feeds = (i: number) => ({ x: f32([1, 2, 3, 4, 5, 6], [2, 3]), i: i64([i, 0]) });
+      await expect(program.run(feeds(bad), { only: [only] }), only).rejects.toMatchObject({ code: "runtime_failed" });
+      expect(Object.keys(await program.run(feeds(1), { only: [only] }))).toEqual([only]);
+    }
   });
 
   test("no session option that onnxruntime-node ignores", () => {

@@ -3,7 +3,7 @@ import { input, matmul, weight } from "@emosllm/graph";
 import { type Program, compile, zeros } from "../../src/index.ts";
 
 const rounds = Number(process.argv[2]);
-const size = 512;
+const size = 256;
 const w = { dtype: "f32", shape: [size, size], data: new Float32Array(size * size) } as const;
 const rss: number[] = [];
 // Kept, so that it is dispose that gives the memory back, not the garbage collector.
