@@ -93,7 +93,7 @@ export async function contentHashes(
         identity: before.identity,
         sample: await sampleOf(file, before.size),
         sha256: hashes[i]!,
-      });
+      }).catch(() => undefined); // a cache that cannot be written only costs the time to hash again
   }
   return known;
 }

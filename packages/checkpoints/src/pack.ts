@@ -3,9 +3,9 @@
  * cache as a safetensors file that programs then map into memory.
  */
 import { createHash } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
 import { cacheFolder } from "./cache-folder.ts";
 import { contentHashes } from "./content-hash.ts";
@@ -35,7 +35,10 @@ export interface PackRequest {
   readonly transposed?: boolean;
 }
 
-/** The `B` and `scales` inputs of one `MatMulNBits`; there are no zero points (the default, 2^(bits-1), is meant). */
+/**
+ * The `B` and `scales` inputs of one `MatMulNBits`; there are no zero points (the default, 2^(bits-1), is meant). Where `K` is a multiple
+ * of the block, the same bytes are `data` and `scales` of a `GatherBlockQuantized` over `[N, K]`.
+ */
 export interface PackedBlocks {
   /** `[N, ceil(K / blockSize), blockSize * bits / 8]` of `u8`. */
   readonly data: TensorSource;
@@ -88,8 +91,8 @@ const UNIT_WEIGHTS: number = 32 << 20;
  * Packs matrices, or finds them packed: the cache is keyed by the content (SHA-256) of the source files and by everything that shapes
  * the result, so it cannot be stale. Several processes may ask at once; one packs, the others wait for its file.
  *
- * @throws `checkpoint_invalid` for a source that is no float matrix or holds a value that is not finite, `disk_full`, the signal's
- * reason when aborted. No partial file is left.
+ * @throws `checkpoint_invalid` for a source that is no float matrix or holds a value that is not finite, `disk_full`, `config_invalid`
+ * when the cache folder cannot be written, the signal's reason when aborted. No partial file is left.
  */
 export async function packWeights(requests: readonly PackRequest[], options: PackOptions = {}): Promise<PackedWeights> {
   const { threads = Math.min(8, availableParallelism()), signal } = options;
@@ -99,7 +102,15 @@ export async function packWeights(requests: readonly PackRequest[], options: Pac
   const hashes = await contentHashes(files, { memory: join(folder, "hashes"), threads, signal });
   const key = keyOf(requests, hashes);
   const file = join(folder, `${createHash("sha256").update(key).digest("hex")}.safetensors`);
-  await mkdir(folder, { recursive: true });
+  const unwritable = (cause: unknown): never => {
+    if (!["EACCES", "EPERM", "EROFS", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "")) throw cause;
+    throw new EmosllmError(
+      "config_invalid",
+      `${folder}: the cache of packed weights cannot be written (${(cause as Error).message}); set EMOSLLM_CACHE to another folder`,
+      { cause, details: { folder } },
+    );
+  };
+  await mkdir(folder, { recursive: true }).catch(unwritable);
   return withLock(
     `${file}.lock`,
     () => openPacked(file, key, requests),
@@ -115,7 +126,7 @@ export async function packWeights(requests: readonly PackRequest[], options: Pac
       return packed;
     },
     signal,
-  );
+  ).catch(unwritable);
 }
 
 const rowsOf = (r: PackRequest): number => r.sources.reduce((n, s) => n + s.shape[0]!, 0);
@@ -225,6 +236,7 @@ async function packInto(
 ): Promise<void> {
   const layout = layoutSafetensors(planOf(requests), { key });
   const copies = `${temporaryName(file)}.safetensors`;
+  await removeAbandoned(dirname(file));
   try {
     const inOrder = await inRowOrder(requests, copies);
     await publish(file, async (handle, temporary) => {
@@ -242,6 +254,19 @@ async function packInto(
     });
   } finally {
     await rm(copies, { force: true });
+  }
+}
+
+/** What killed processes left: temporary files that nobody has written to for an hour. */
+async function removeAbandoned(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/\.tmp(\.safetensors)?$/.test(name)) continue;
+    const path = join(folder, name);
+    const touched = await stat(path).then(
+      (s) => s.mtimeMs,
+      () => Infinity,
+    );
+    if (Date.now() - touched > 3_600_000) await rm(path, { force: true });
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import {
@@ -241,6 +241,30 @@ test("a damaged cache file is made again", async () => {
   expect(again.file).toBe(file);
   expect(readFileSync(file).equals(whole)).toBe(true);
   expect(again.matrices).toEqual(matrices);
+});
+
+test("what a killed process left is removed after an hour, what another is writing stays", async () => {
+  const cacheFolder = temporaryFolder();
+  const source = await matrixFile(cacheFolder, 4, 40);
+  const folder = join(cacheFolder, "packed");
+  mkdirSync(folder);
+  const hourAgo = new Date(Date.now() - 3_700_000);
+  for (const name of ["a.safetensors.1.00.tmp", "b.safetensors.2.00.tmp", "c.safetensors.3.00.tmp.safetensors"])
+    writeFileSync(join(folder, name), "");
+  for (const name of ["a.safetensors.1.00.tmp", "c.safetensors.3.00.tmp.safetensors"])
+    utimesSync(join(folder, name), hourAgo, hourAgo);
+  const { file } = await packWeights([request(source, 8, 32)], { cacheFolder });
+  expect(readdirSync(folder).sort()).toEqual([basename(file), "b.safetensors.2.00.tmp"].toSorted());
+});
+
+test("a cache folder that cannot be made is named, with the way out", async () => {
+  const folder = temporaryFolder();
+  const source = await matrixFile(folder, 4, 40);
+  const failed = packWeights([request(source, 8, 32)], { cacheFolder: source.file });
+  await expect(failed).rejects.toMatchObject({ code: "config_invalid" });
+  await expect(failed).rejects.toThrow(
+    /^.*packed: the cache of packed weights cannot be written \(ENOTDIR.*set EMOSLLM_CACHE/,
+  );
 });
 
 test("what cannot be packed is refused, and nothing is left behind", async () => {
