@@ -55,22 +55,19 @@ export function hazardFinder(nodes: readonly Node[]): HazardFinder {
       else readers.set(v, [i]);
     }
   });
-  const before = new Map<string, ReadonlySet<number>>();
   const known = new Map<string, string | undefined>();
 
-  function needed(output: string): ReadonlySet<number> {
-    const found = before.get(output);
-    if (found) return found;
-    const set = new Set<number>();
+  /** 1 for each node that the output depends on. */
+  function needed(output: string): Uint8Array {
+    const marks = new Uint8Array(nodes.length);
     const stack = [`out:${output}`];
     for (let v = stack.pop(); v !== undefined; v = stack.pop()) {
       const i = maker.get(v);
-      if (i === undefined || set.has(i)) continue;
-      set.add(i);
+      if (i === undefined || marks[i]) continue;
+      marks[i] = 1;
       stack.push(...(nodes[i] as Node).inputs);
     }
-    before.set(output, set);
-    return set;
+    return marks;
   }
 
   /** The nodes that write the output's memory: its maker, and through views the maker of what it views. */
@@ -93,7 +90,7 @@ export function hazardFinder(nodes: readonly Node[]): HazardFinder {
         const { opType, inputs, outputs } = nodes[i] as Node;
         if (SHAPE_ONLY.has(opType) || (opType === "Reshape" && inputs[0] !== v)) continue;
         const name = `${opType} (node ${i})`;
-        if (!earlier.has(i)) return `${name} may read '${input}' after '${output}' was written`;
+        if (!earlier[i]) return `${name} may read '${input}' after '${output}' was written`;
         if (last.has(i) && !ELEMENTWISE.has(opType))
           return `${name} still reads '${input}' while it writes '${output}'`;
         if (VIEWS.has(opType)) values.push(outputs[0] as string);
@@ -107,26 +104,47 @@ export function hazardFinder(nodes: readonly Node[]): HazardFinder {
   };
 }
 
+/** The bytes of a tensor in its buffer. */
+interface Region {
+  readonly name: string;
+  readonly isOutput: boolean;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Throws RangeError for outputs that share memory with each other, or with an input that something still reads. */
 export function checkSharedMemory(
   targets: readonly (readonly [string, HostTensor])[],
   feeds: readonly (readonly [string, HostTensor])[],
   hazard: HazardFinder,
 ): void {
-  targets.forEach(([output, target], at) => {
-    for (const [other, memory] of targets.slice(0, at))
-      if (overlap(target, memory))
-        throw new RangeError(`The outputs '${other}' and '${output}' share memory in 'into'.`);
-    for (const [input, fed] of feeds) {
-      if (!overlap(target, fed)) continue;
-      const same = target.data.byteOffset === fed.data.byteOffset && target.data.byteLength === fed.data.byteLength;
-      const why = same ? hazard(output, input) : "their memory overlaps without being the same";
-      if (why) throw new RangeError(`The output '${output}' cannot be written into the input '${input}': ${why}.`);
-    }
-  });
+  const byBuffer = new Map<ArrayBufferLike, Region[]>();
+  for (const [name, { data }] of targets) {
+    const { buffer, byteOffset, byteLength } = data;
+    const regions = byBuffer.get(buffer) ?? [];
+    byBuffer.set(buffer, regions);
+    if (byteLength > 0) regions.push({ name, isOutput: true, from: byteOffset, to: byteOffset + byteLength });
+  }
+  for (const [name, { data }] of feeds) {
+    const { buffer, byteOffset, byteLength } = data;
+    if (byteLength > 0)
+      byBuffer.get(buffer)?.push({ name, isOutput: false, from: byteOffset, to: byteOffset + byteLength });
+  }
+  // Sorted, so that only neighbours are compared: an update has a thousand tensors in one buffer, at each step.
+  for (const regions of byBuffer.values()) {
+    regions.sort((p, q) => p.from - q.from);
+    regions.forEach((p, at) => {
+      for (let i = at + 1; i < regions.length && (regions[i] as Region).from < p.to; i++)
+        checkPair(p, regions[i] as Region, hazard);
+    });
+  }
 }
 
-function overlap({ data: a }: HostTensor, { data: b }: HostTensor): boolean {
-  if (a.buffer !== b.buffer || a.byteLength === 0 || b.byteLength === 0) return false;
-  return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
+function checkPair(p: Region, q: Region, hazard: HazardFinder): void {
+  if (!p.isOutput && !q.isOutput) return;
+  if (p.isOutput && q.isOutput) throw new RangeError(`The outputs '${p.name}' and '${q.name}' share memory in 'into'.`);
+  const [output, input] = p.isOutput ? [p.name, q.name] : [q.name, p.name];
+  const same = p.from === q.from && p.to === q.to;
+  const why = same ? hazard(output, input) : "their memory overlaps without being the same";
+  if (why) throw new RangeError(`The output '${output}' cannot be written into the input '${input}': ${why}.`);
 }
