@@ -1,9 +1,10 @@
 """Fixtures for packages/audio-features: WAV files of every kind from libsndfile, with libsndfile's own decoding, and soxr's resampling.
 
-usage: python tools/oracle/audio_wav.py   (needs numpy, soundfile, soxr; writes packages/audio-features/test/fixtures/)
+usage: python tools/oracle/audio_wav.py   (needs numpy, soundfile, soxr and espeak-ng; writes packages/audio-features/test/fixtures/)
 """
 import json
 import pathlib
+import subprocess
 
 import numpy as np
 import soundfile as sf
@@ -41,4 +42,16 @@ for rate in [8000, 11025, 22050, 32000, 44100, 48000, 96000]:
         y.astype("<f4").tofile(OUT / "resample" / f"{rate}-{quality}.f32")
     index.append({"rate": rate, "length": len(x), "out": len(y)})
 (OUT / "resample" / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+subprocess.run(["espeak-ng", "-v", "en-us", "-w", "/tmp/oracle-speech.wav", "She sat."], check=True)
+speech, rate = sf.read("/tmp/oracle-speech.wav")
+index = []
+for target in [22050, 44100]:
+    x = soxr.resample(speech[: int(0.7 * rate)], rate, target, "VHQ")
+    x = 0.5 * x / np.abs(x).max() + 0.001 * rng.standard_normal(len(x))  # a microphone's noise up to the last hertz
+    q = np.round(x * 32767).astype("<i2")
+    q.tofile(OUT / "resample" / f"speech-{target}.s16")
+    for quality in ["HQ", "VHQ"]:
+        soxr.resample(q / 32768, target, 16000, quality).astype("<f4").tofile(OUT / "resample" / f"speech-{target}-{quality}.f32")
+    index.append({"rate": target})
+(OUT / "resample" / "speech.json").write_text(json.dumps(index, indent=1) + "\n")
 print("soxr", soxr.__version__, "libsndfile", sf.__libsndfile_version__)
