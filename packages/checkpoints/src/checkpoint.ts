@@ -37,9 +37,9 @@ const MAX_INDEX_TENSORS = 150_000;
  *
  * @throws `checkpoint_not_found` (saying which names were looked for), `checkpoint_invalid` (file, tensor, byte).
  * @example
- * const checkpoint = await openCheckpoint("models/tiny-llama");
- * checkpoint.tensors.get("model.embed_tokens.weight");
- * // { name: 'model.embed_tokens.weight', dtype: 'bf16', shape: [ 512, 64 ], file: '/.../model.safetensors', offset: 1240, length: 65536 }
+ * const { tensors } = await openCheckpoint("test/fixtures/sharded");
+ * tensors.get("layers.3.weight");
+ * // { name: 'layers.3.weight', dtype: 'bf16', shape: [ 4, 3 ], file: '/.../model-00002-of-00002.safetensors', offset: 208, length: 24 }
  */
 export async function openCheckpoint(path: string, options: OpenCheckpointOptions = {}): Promise<Checkpoint> {
   const full = resolve(path);
