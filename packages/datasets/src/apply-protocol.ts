@@ -2,7 +2,7 @@
 import { EmosllmError, type Utterance } from "@emosllm/interfaces";
 import type { GroupKey, Protocol, ValidationRule } from "./protocols.ts";
 import { seededRandom, shuffled } from "./random.ts";
-import { type Part, type Split, makeSplit } from "./split.ts";
+import { type Part, PARTS, type Split, makeSplit } from "./split.ts";
 import { stratifiedGroups } from "./stratified-groups.ts";
 
 export interface SplitOptions {
@@ -29,9 +29,17 @@ export function applyProtocol(protocol: Protocol, utterances: readonly Utterance
   const name = { protocol: protocol.name, fold, seed };
   const { test } = protocol;
   if (test.kind === "table") {
-    const table = test.folds[fold - 1] as ReadonlyMap<string, Part>;
-    const hasValidation = [...table.values()].includes("validation");
-    return finish(name, protocol, utterances, (u) => table.get(u.id), hasValidation, groups, fold, seed);
+    const table = test.folds[fold - 1] as ReadonlyMap<string, readonly Part[]>;
+    const parts = (u: Utterance): readonly Part[] => table.get(u.id) ?? [];
+    if ([...table.values()].some((p) => p.includes("validation"))) return makeSplit(name, utterances, parts);
+    const first = (u: Utterance): Part | undefined => (parts(u).includes("test") ? "test" : parts(u)[0]);
+    const [split, twice] = [
+      finish(name, protocol, utterances, first, false, groups, fold, seed),
+      utterances.filter((u) => parts(u).length > 1),
+    ];
+    if (twice.length === 0) return split;
+    const chosen = new Map(PARTS.flatMap((part) => split[part].map((id) => [id, part] as const)));
+    return makeSplit(name, utterances, (u) => [...new Set([...parts(u), ...[chosen.get(u.id) ?? []].flat()])]);
   }
   if (test.kind === "official") {
     const partOf = (u: Utterance): Part | undefined => (u.split === undefined ? undefined : test.parts[u.split]);

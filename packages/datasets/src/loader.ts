@@ -74,3 +74,30 @@ export function uniqueIds(
     return false;
   };
 }
+
+/**
+ * The same for manifests, where one id in two parts is a leak that must not vanish: such a row is kept under the id `id#part`.
+ * Gives the utterance to keep, or nothing for a plain repetition.
+ */
+export function uniqueRows(
+  onProblem?: (p: CorpusProblem) => void,
+): (u: Utterance, path: string, line?: number) => Utterance | undefined {
+  const parts = new Map<string, string | undefined>();
+  return (u, path, line) => {
+    if (!parts.has(u.id)) {
+      parts.set(u.id, u.split);
+      return u;
+    }
+    const at = { id: u.id, path, line };
+    const named = `${u.id}#${u.split}`;
+    if (u.split === parts.get(u.id) || u.split === undefined || parts.has(named)) {
+      onProblem?.(problem("duplicate_id", `${u.id} occurs a second time; the first is kept`, at));
+      return undefined;
+    }
+    onProblem?.(
+      problem("duplicate_id", `${u.id} occurs in ${parts.get(u.id)} and in ${u.split}; kept as ${named}`, at),
+    );
+    parts.set(named, u.split);
+    return { ...u, id: named };
+  };
+}

@@ -17,8 +17,8 @@ export type TestRule =
   | { kind: "groups"; by: GroupKey; folds: readonly (readonly string[])[] }
   /** `folds` parts of whole groups, each with nearly the corpus' shares of labels. */
   | { kind: "stratified-groups"; by: GroupKey; folds: number }
-  /** A table read from elsewhere: per fold, id -> part. */
-  | { kind: "table"; folds: readonly ReadonlyMap<string, Part>[] };
+  /** A table read from elsewhere: per fold, id -> part, or parts where the table says several (a leak, to be found). */
+  | { kind: "table"; folds: readonly ReadonlyMap<string, readonly Part[]>[] };
 
 /** Where validation comes from. */
 export type ValidationRule =

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { writeFileSync } from "node:fs";
+import { cpSync, writeFileSync } from "node:fs";
 import type { Utterance } from "@emosllm/interfaces";
 import { describe, expect, test } from "vitest";
 import {
@@ -12,6 +12,7 @@ import {
   foldCount,
   hasLeak,
   iemocap,
+  jsonl,
   leaveOneSessionOut,
   leaveOneSpeakerOut,
   mapLabel,
@@ -147,6 +148,41 @@ describe("the auditor", () => {
     });
     expect(tally(official.problems.map((p) => p.code))["speaker_overlap"]).toBe(3);
     expect(hasLeak(official)).toBe(false);
+  });
+
+  test("one utterance in two parts of a manifest, or of EmoBox's fold files, is a leak", async () => {
+    const path = join(folder, "twice.jsonl");
+    const line = (id: string, speaker: string, split: string) =>
+      `${JSON.stringify({ id, audio: `${id}.wav`, label: "a", speaker, split })}\n`;
+    writeFileSync(
+      path,
+      line("1", "A", "train") +
+        line("2", "B", "dev") +
+        line("3", "C", "test") +
+        line("1", "A", "test") +
+        line("3", "C", "test"),
+    );
+    const problems: string[] = [];
+    const rows = await collect(jsonl(path, { onProblem: (p) => problems.push(p.message) }));
+    expect(rows.map((u) => u.id)).toEqual(["1", "2", "3", "1#test"]);
+    expect(problems).toEqual([
+      `${path}:4: 1 occurs in train and in test; kept as 1#test`,
+      `${path}:5: 3 occurs a second time; the first is kept`,
+    ]);
+    expect(hasLeak(await auditCorpus("x", rows, { protocol: protocol("official"), openAudio: false }))).toBe(true);
+
+    const base = join(folder, "EmoBoxTwice");
+    writeEmobox(base, { quirks: false });
+    const fold = join(base, "data/iemocap/fold_1");
+    cpSync(join(fold, "iemocap_test_fold_1.jsonl"), join(fold, "iemocap_valid_fold_1.jsonl"));
+    const corpus = parseCorpus(`emobox:${join(base, "data/iemocap")}`);
+    const all = await collect(corpus.entry.load(corpus.path));
+    const report = await auditCorpus("emobox", all, {
+      protocol: await corpusProtocol(corpus, "emobox"),
+      folds: [1],
+      publishedAs: "",
+    });
+    expect(report.problems.map((p) => p.code)).toContain("validation_is_test");
   });
 
   test("offsets beyond the file, and a part of one file that is another's", async () => {

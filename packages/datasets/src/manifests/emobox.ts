@@ -6,7 +6,7 @@ import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { EmosllmError, type Utterance } from "@emosllm/interfaces";
 import { parseTurnName } from "../corpora/iemocap-annotations.ts";
-import { uniqueIds } from "../loader.ts";
+import { uniqueRows } from "../loader.ts";
 import { problem } from "../problems.ts";
 import type { Part } from "../split.ts";
 import { type ManifestRecord, type RecordReading, fromRecord } from "./record.ts";
@@ -26,23 +26,25 @@ const CHANNELS: Readonly<Record<string, "downmix" | "centre">> = { "2": "downmix
  * the raw loaders' ids. Audio paths count from `audioRoot`, by default EmoBox's own root (three folders above the file).
  */
 export async function* emobox(path: string, options: EmoBoxOptions = {}): AsyncGenerator<Utterance> {
-  const isNew = uniqueIds(options.onProblem);
+  const isNew = uniqueRows(options.onProblem);
   for (const { file, part } of metadataFiles(path, options.fold)) {
     const reading = readingOf(file, "emobox", { ...options, audioRoot: options.audioRoot ?? emoboxRoot(file) });
     for await (const { row, line } of metadataRows(file, options)) {
       const u = fromEmoBox(row, reading, line);
-      if (!u || !isNew(u.id, file, line)) continue;
-      yield part === undefined ? u : { ...u, split: part };
+      if (!u) continue;
+      const kept = isNew(part === undefined ? u : { ...u, split: part }, file, line);
+      if (kept) yield kept;
     }
   }
 }
 
 /** Every fold of a dataset folder as a table id -> part, for `applyProtocol` on any loader's utterances of that corpus. */
-export async function emoboxFolds(folder: string): Promise<ReadonlyMap<string, Part>[]> {
-  const folds: Map<string, Part>[] = [];
+export async function emoboxFolds(folder: string): Promise<ReadonlyMap<string, readonly Part[]>[]> {
+  const folds: Map<string, readonly Part[]>[] = [];
   for (let fold = 1; existsSync(join(folder, `fold_${fold}`)); fold++) {
-    const table = new Map<string, Part>();
-    for await (const u of emobox(folder, { fold })) table.set(u.id, u.split as Part);
+    const table = new Map<string, readonly Part[]>();
+    for (const { file, part } of metadataFiles(folder, fold))
+      for await (const u of emobox(file)) table.set(u.id, [...(table.get(u.id) ?? []), part as Part]);
     folds.push(table);
   }
   if (folds.length === 0) throw new EmosllmError("corpus_invalid", `${folder}: no fold_1`);
@@ -107,7 +109,10 @@ function fromEmoBox(row: ManifestRecord, reading: RecordReading, line: number): 
   const key = typeof row["key"] === "string" ? row["key"] : undefined;
   const id = key?.startsWith(`${dataset}-`) ? key.slice(dataset.length + 1) : key;
   const channel = "channel_choice" in row ? row["channel_choice"] : CHANNELS[String(row["channel"])];
-  const u = fromRecord({ ...row, id, corpus: dataset, channel }, reading, line);
+  row["id"] = id;
+  row["corpus"] = dataset;
+  row["channel"] = channel;
+  const u = fromRecord(row, reading, line);
   if (!u) return undefined;
   return dataset === "iemocap" ? trueSpeaker(u, reading, line) : u;
 }

@@ -38,7 +38,16 @@ export async function parquetRows(
   const { file, metadata } = await openParquet(path);
   const [{ parquetReadObjects }, { compressors }] = await Promise.all([library(), import("hyparquet-compressors")]);
   try {
-    return await parquetReadObjects({ file, metadata, compressors, columns, rowStart, rowEnd, utf8: false });
+    return await parquetReadObjects({
+      file,
+      metadata,
+      compressors,
+      columns,
+      rowStart,
+      rowEnd,
+      utf8: false,
+      useOffsetIndex: true,
+    });
   } catch (cause) {
     throw new EmosllmError("corpus_invalid", `${path}: rows ${rowStart} to ${rowEnd}: ${(cause as Error).message}`, {
       cause,

@@ -3,12 +3,30 @@ import { readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type AudioClip, EmosllmError, type Utterance } from "@emosllm/interfaces";
 import type { FileMetaData } from "hyparquet";
-import { uniqueIds } from "../loader.ts";
+import { uniqueRows } from "../loader.ts";
 import { openParquet, parquetRows } from "./parquet-cells.ts";
 import { type ManifestRecord, fromRecord } from "./record.ts";
 import { type ManifestOptions, readingOf } from "./text-manifests.ts";
 
-const BATCH = 1000;
+/** Rows that are read at a time: whole row groups up to here, since a part of one costs as much. */
+const MOST_ROWS = 20_000;
+/** The same for columns with sound in them, in bytes. */
+const MOST_BYTES = 256 * 2 ** 20;
+
+/** Row ranges that are cheap to read. */
+function* ranges(metadata: FileMetaData, columns: readonly string[]): Generator<[number, number]> {
+  let from = 0;
+  for (const group of metadata.row_groups) {
+    const rows = Number(group.num_rows);
+    const bytes = group.columns
+      .filter((c) => columns.includes(c.meta_data?.path_in_schema[0] ?? ""))
+      .reduce((sum, c) => sum + Number(c.meta_data?.total_uncompressed_size ?? 0), 0);
+    const parts = Math.max(1, Math.ceil(rows / MOST_ROWS), Math.ceil(bytes / MOST_BYTES));
+    const step = Math.max(1, Math.ceil(rows / parts));
+    for (let at = 0; at < rows; at += step) yield [from + at, from + Math.min(rows, at + step)];
+    from += rows;
+  }
+}
 
 /** Where a file keeps its sound. */
 interface AudioColumn {
@@ -23,7 +41,7 @@ interface AudioColumn {
  * @throws EmosllmError `corpus_not_found`, `corpus_invalid`
  */
 export async function* parquet(path: string, options: ManifestOptions = {}): AsyncGenerator<Utterance> {
-  const isNew = uniqueIds(options.onProblem);
+  const isNew = uniqueRows(options.onProblem);
   for (const file of parquetFiles(path)) yield* readFile(file, options, isNew);
 }
 
@@ -41,7 +59,7 @@ function parquetFiles(path: string): string[] {
 async function* readFile(
   path: string,
   options: ManifestOptions,
-  isNew: (id: string, path: string, line?: number) => boolean,
+  isNew: ReturnType<typeof uniqueRows>,
 ): AsyncGenerator<Utterance> {
   const reading = { ...readingOf(path, "parquet", options), audioRoot: options.audioRoot ?? dirname(path) };
   const { metadata } = await openParquet(path);
@@ -51,10 +69,8 @@ async function* readFile(
   const hasId = names.some((n) => ["id", "utterance_id", "key", "name", options.columns?.id].includes(n));
   // Reading a struct column reads the bytes too: leave it out when they are all there and the id is told elsewhere.
   const columns = names.filter((n) => n !== audio?.name || audio.embedded !== "all" || !hasId);
-  const total = Number(metadata.num_rows);
-  const batch = audio !== undefined && columns.includes(audio.name) && audio.embedded !== "none" ? 32 : BATCH;
-  for (let from = 0; from < total; from += batch) {
-    const rows = await parquetRows(path, columns, from, Math.min(total, from + batch));
+  for (const [from, to] of ranges(metadata, columns)) {
+    const rows = await parquetRows(path, columns, from, to);
     for (const [i, row] of rows.entries()) {
       const clip = embeddedClip(path, row, audio, from + i);
       for (const [column, labels] of classes) {
@@ -62,7 +78,8 @@ async function* readFile(
         if (labels[index] !== undefined) row[column] = labels[index];
       }
       const u = fromRecord(row, reading, from + i + 1, clip);
-      if (u && isNew(u.id, path, from + i + 1)) yield u;
+      const kept = u && isNew(u, path, from + i + 1);
+      if (kept) yield kept;
     }
   }
 }

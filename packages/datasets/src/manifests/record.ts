@@ -137,6 +137,48 @@ const text = (value: unknown): string | undefined => {
   return undefined;
 };
 
+const ALL_COLUMNS = Object.keys(ALIASES) as RecordColumn[];
+const COLUMN_NUMBERS = Object.fromEntries(ALL_COLUMNS.map((c, i) => [c, i])) as Record<RecordColumn, number>;
+
+/** What a manifest's name can mean: our column, and its place among that column's names. */
+type NameTable = ReadonlyMap<string, readonly { column: number; rank: number }[]>;
+
+function nameTable(own: RecordReading["columns"]): NameTable {
+  const table = new Map<string, { column: number; rank: number }[]>();
+  for (const column of ALL_COLUMNS)
+    for (const [rank, name] of (own?.[column] === undefined ? ALIASES[column] : [own[column]]).entries())
+      table.set(name, [...(table.get(name) ?? []), { column: COLUMN_NUMBERS[column], rank }]);
+  return table;
+}
+
+const USUAL = nameTable(undefined);
+const tables = new WeakMap<object, NameTable>();
+
+function columnsByName(own: RecordReading["columns"]): NameTable {
+  if (!own) return USUAL;
+  let table = tables.get(own);
+  if (!table) tables.set(own, (table = nameTable(own)));
+  return table;
+}
+
+/** One pass over the row's keys; of several names for one column the first of {@link ALIASES} that has a value counts. */
+function byColumn(row: ManifestRecord, table: NameTable): unknown[] {
+  const values: unknown[] = Array.from({ length: ALL_COLUMNS.length });
+  const ranks = new Uint8Array(ALL_COLUMNS.length).fill(255);
+  for (const key in row) {
+    const meanings = table.get(key);
+    if (!meanings) continue;
+    const value = row[key];
+    if (value === undefined || value === null) continue;
+    for (const { column, rank } of meanings)
+      if (rank < (ranks[column] as number)) {
+        ranks[column] = rank;
+        values[column] = value;
+      }
+  }
+  return values;
+}
+
 /** A row to an utterance; undefined (and a problem) for a row without usable audio. `audio` overrides the row's own. */
 export function fromRecord(
   row: ManifestRecord,
@@ -144,13 +186,9 @@ export function fromRecord(
   line?: number,
   audio?: AudioClip,
 ): Utterance | undefined {
-  const { columns, onProblem, path } = reading;
-  const get = (column: RecordColumn): unknown => {
-    const own = columns?.[column];
-    if (own !== undefined) return row[own];
-    for (const name of ALIASES[column]) if (row[name] !== undefined && row[name] !== null) return row[name];
-    return undefined;
-  };
+  const { onProblem, path } = reading;
+  const values = byColumn(row, columnsByName(reading.columns));
+  const get = (column: RecordColumn): unknown => values[COLUMN_NUMBERS[column]];
   const reference = get("audio");
   const file = typeof reference === "object" ? (reference as { path?: unknown } | null)?.path : reference;
   if (!audio && (typeof file !== "string" || file === "")) {

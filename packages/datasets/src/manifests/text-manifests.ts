@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { EmosllmError, type Utterance } from "@emosllm/interfaces";
 import { csvAssembler } from "../csv.ts";
-import { type LoaderOptions, uniqueIds } from "../loader.ts";
+import { type LoaderOptions, uniqueRows } from "../loader.ts";
 import { type OnProblem, problem, shown } from "../problems.ts";
 import { readLineBatches } from "../text.ts";
 import { type ManifestRecord, type RecordColumn, type RecordReading, fromRecord } from "./record.ts";
@@ -60,11 +60,12 @@ export async function* jsonLines(
  */
 export async function* jsonl(path: string, options: ManifestOptions = {}): AsyncGenerator<Utterance> {
   const reading = readingOf(path, "jsonl", options);
-  const isNew = uniqueIds(options.onProblem);
+  const isNew = uniqueRows(options.onProblem);
   for await (const rows of jsonLines(path, options.onProblem))
     for (const { row, line } of rows) {
       const u = fromRecord(row, reading, line);
-      if (u && isNew(u.id, path, line)) yield u;
+      const kept = u && isNew(u, path, line);
+      if (kept) yield kept;
     }
 }
 
@@ -72,7 +73,7 @@ export async function* jsonl(path: string, options: ManifestOptions = {}): Async
 export async function* csv(path: string, options: ManifestOptions = {}): AsyncGenerator<Utterance> {
   const { onProblem } = options;
   const reading = readingOf(path, "csv", options);
-  const isNew = uniqueIds(onProblem);
+  const isNew = uniqueRows(onProblem);
   const assembler = csvAssembler(path, onProblem, /\.tsv$/i.test(path) ? "\t" : ",");
   let header: string[] | undefined;
   const read = (fields: string[], line: number): Utterance | undefined => {
@@ -89,7 +90,7 @@ export async function* csv(path: string, options: ManifestOptions = {}): AsyncGe
     const row: ManifestRecord = {};
     for (const [i, name] of header.entries()) row[name] = fields[i] === "" ? null : fields[i];
     const u = fromRecord(row, reading, line);
-    return u && isNew(u.id, path, line) ? u : undefined;
+    return u && isNew(u, path, line);
   };
   for await (const batch of readLineBatches(path, onProblem, { keepReturns: true }))
     for (const line of batch)
@@ -110,7 +111,7 @@ export async function* csv(path: string, options: ManifestOptions = {}): AsyncGe
 export async function* msSwift(path: string, options: ManifestOptions = {}): AsyncGenerator<Utterance> {
   const { onProblem } = options;
   const reading = readingOf(path, "ms-swift", options);
-  const isNew = uniqueIds(onProblem);
+  const isNew = uniqueRows(onProblem);
   for await (const rows of jsonLines(path, onProblem))
     for (const { row, line } of rows) {
       const audios = Array.isArray(row["audios"]) ? (row["audios"] as unknown[]) : [];
@@ -122,7 +123,8 @@ export async function* msSwift(path: string, options: ManifestOptions = {}): Asy
       const filled: ManifestRecord = { ...row, audio: audios[0] };
       if (filled["label"] === undefined && answer !== undefined) filled["label"] = answer;
       const u = fromRecord(filled, reading, line);
-      if (u && isNew(u.id, path, line)) yield u;
+      const kept = u && isNew(u, path, line);
+      if (kept) yield kept;
     }
 }
 
