@@ -5,12 +5,12 @@ const clock = (seconds: number): string =>
   `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 const TEXTS: { readonly [K in TrainEvent["type"]]: (e: Extract<TrainEvent, { type: K }>) => string } = {
-  data: (e) => `features ${e.done}/${e.total}`,
+  data: (e) => `   ${e.done}/${e.total} ${e.what}`,
   split: (e) =>
-    `split: ${e.train} training, ${e.validation} validation, ${e.test} test utterances (sha256 ${e.sha256.slice(0, 12)})`,
+    `   split: ${e.train} training, ${e.validation} validation, ${e.test} test utterances (sha256 ${e.sha256.slice(0, 12)})`,
   step: (e) =>
-    `step ${e.step}/${e.total}  loss ${e.loss.toFixed(3)}  lr ${e.learningRate.toExponential(1)}  ${e.utterancesPerSecond.toFixed(0)} utterances/s  ${clock(e.secondsLeft)} left`,
-  evaluate: (e) => `test with ${e.name}: UA ${(100 * e.ua).toFixed(1)} %, WA ${(100 * e.wa).toFixed(1)} %`,
+    `   step ${e.step}/${e.total}  loss ${e.loss.toFixed(3)}  lr ${e.learningRate.toExponential(1)}  ${e.utterancesPerSecond.toFixed(0)} utterances/s  ${clock(e.secondsLeft)} left`,
+  evaluate: (e) => `   test with ${e.name}: UA ${(100 * e.ua).toFixed(1)} %, WA ${(100 * e.wa).toFixed(1)} %`,
 };
 
 /** Options of {@link progressWriter}. */

@@ -58,8 +58,8 @@ export interface Recipe {
 export const RECIPE: Recipe = {
   seed: 1,
   maxTokens: 160,
-  batchSize: 32,
-  maxSteps: 3000,
+  batchSize: 20,
+  maxSteps: 700,
   learningRate: 3e-3,
   minLearningRate: 1e-4,
   warmupSteps: 100,

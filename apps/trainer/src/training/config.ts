@@ -45,6 +45,8 @@ export const trainConfigSchema = z.strictObject({
   scheme: z.string().default("iemocap-4"),
   protocol: z.string().default("loso5"),
   fold: count.default(1),
+  /** Where validation comes from, when not as the protocol has it. */
+  validation: z.enum(["other-session", "other-speaker", "random-speakers", "random-utterances", "none"]).optional(),
   // train
   learning_rate: z.number().positive().default(1e-3),
   num_train_epochs: z.number().positive().default(10),

@@ -49,7 +49,11 @@ export async function loadRunData(config: TrainConfig, onProgress: (p: DataProgr
     throw new EmosllmError("config_invalid", `corpus '${name}' is not one of ${Object.keys(CORPORA).join(", ")}`);
   const scheme = emotionScheme(config.scheme);
   const utterances = await collect(applyScheme(open(root), scheme));
-  const split = applyProtocol(splitProtocol(config.protocol), utterances, { fold: config.fold, seed: config.seed });
+  const protocol = splitProtocol(config.protocol);
+  const split = applyProtocol({ ...protocol, validation: config.validation ?? protocol.validation }, utterances, {
+    fold: config.fold,
+    seed: config.seed,
+  });
   const byId = new Map(utterances.map((u) => [u.id, u]));
 
   const settings = {

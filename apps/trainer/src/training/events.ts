@@ -2,7 +2,7 @@
 
 /** One event of a run. */
 export type TrainEvent =
-  | { readonly type: "data"; readonly done: number; readonly total: number }
+  | { readonly type: "data"; readonly what: string; readonly done: number; readonly total: number }
   | {
       readonly type: "split";
       readonly train: number;

@@ -35,7 +35,7 @@ const BOTH: Inputs = { audio: true, transcript: true };
 
 /** Trains as the config says. Throws EmosllmError; what an earlier run left in `output_dir` stays until the new result is whole. */
 export async function runTraining(config: TrainConfig, onEvent: OnTrainEvent): Promise<RunResult> {
-  const data = await loadRunData(config, (p) => onEvent({ type: "data", ...p }));
+  const data = await loadRunData(config, (p) => onEvent({ type: "data", what: "clips turned into frames", ...p }));
   onEvent({
     type: "split",
     train: data.train.length,
