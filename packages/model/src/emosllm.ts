@@ -1,7 +1,14 @@
 /** @file A trained EmoSLLM ready to be asked: sound and words in, a probability for each label out. */
 import { loadSpeech } from "@emosllm/audio-features";
 import { type AudioClip, type BundleManifest, EmosllmError } from "@emosllm/interfaces";
-import { type PromptDefinition, type Tokenizer, definePrompt, loadTokenizer, renderPrompt } from "@emosllm/prompts";
+import {
+  type PromptDefinition,
+  type Tokenizer,
+  answersOf,
+  definePrompt,
+  loadTokenizer,
+  renderPrompt,
+} from "@emosllm/prompts";
 import type { CompileOptions } from "@emosllm/runtime";
 import type { BatchRow } from "./batch.ts";
 import { type LoadBundleOptions, type LoadedBundle, loadBundle } from "./bundle.ts";
@@ -14,6 +21,8 @@ export interface EmotionInput {
   /** A file (or part of one), or mono samples at the bundle's rate; left out: by the words alone. */
   readonly audio?: string | AudioClip | Float32Array;
   readonly transcript?: string | undefined;
+  /** The voice in words, where the bundle's prompt has a place for it. */
+  readonly voice?: string | undefined;
 }
 
 /** What the model says. */
@@ -113,15 +122,26 @@ async function prepare({ audio, transcript }: EmotionInput, i: number, { manifes
   return { frames: normalisedFrames(rawFrames(samples, frontEnd), frontEnd), seconds };
 }
 
-/** The prompt around one utterance, with every label word as an answer to score. */
+/** What is known of an utterance beside its sound. */
+export interface PromptWords {
+  readonly transcript?: string | undefined;
+  /** The voice in words. */
+  readonly voice?: string | undefined;
+}
+
+/** The prompt around one utterance, with the answer for each label: its word, or its letter or number where the prompt asks for that. */
 export function promptRow(
   prompt: PromptDefinition,
   tokenizer: Tokenizer,
   { labels }: Pick<BundleManifest, "labels">,
-  { transcript }: Pick<EmotionInput, "transcript">,
+  { transcript, voice }: PromptWords,
   frames: BatchRow["frames"],
 ): BatchRow {
   const words = labels.words.map((w) => w.word);
-  const { before, after } = renderPrompt(prompt, { audio: frames !== undefined, transcript, labels: words }, tokenizer);
-  return { before, after, answers: words.map((w) => tokenizer.encodeAnswer(w)), frames };
+  const { before, after } = renderPrompt(
+    prompt,
+    { audio: frames !== undefined, transcript, voice, labels: words },
+    tokenizer,
+  );
+  return { before, after, answers: answersOf(prompt, words).map((w) => tokenizer.encodeAnswer(w)), frames };
 }

@@ -1,0 +1,93 @@
+import { appendFile, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeEach, expect, test } from "vitest";
+import { type BundleContents, fingerprint, loadBundle, saveBundle } from "../src/index.ts";
+import { adapterConfig, projectorConfig, tinyBackbone, tinyModel } from "./tiny.ts";
+
+let folder: string;
+let contents: BundleContents;
+beforeEach(async () => {
+  folder = join(await mkdtemp(join(tmpdir(), "emosllm-bundle-")), "best");
+  const model = await tinyModel(5);
+  contents = {
+    manifest: {
+      base_model: {
+        name_or_path: "backbone",
+        revision: null,
+        model_type: "llama",
+        fingerprint: await fingerprint(model.parts.languageModel),
+      },
+      front_end: {
+        kind: "prosody",
+        sample_rate: 16000,
+        settings: { mel_bins: 24, hop_seconds: 0.02 },
+        mean: [0],
+        std: [1],
+      },
+      labels: {
+        scheme: "two",
+        words: [
+          { label: "happy", word: "happy" },
+          { label: "sad", word: "sad" },
+        ],
+      },
+      prompt: { name: "p", messages: [] },
+      prompt_sha256: "0",
+      scoring: { reduction: "sum", temperature: 1, abstain_below: null },
+    },
+    parameters: model.parameters,
+    projectorConfig,
+    loraConfig: adapterConfig,
+    card: "# A model\n",
+    backboneFolder: model.folder,
+  };
+  await saveBundle(folder, contents);
+});
+
+test("what is saved is loaded, to the bit, and nothing else is left", async () => {
+  const loaded = await loadBundle(folder);
+  expect(Object.keys(loaded.parameters).sort()).toEqual(Object.keys(contents.parameters).sort());
+  for (const [name, t] of Object.entries(contents.parameters)) expect(loaded.parameters[name]?.data).toEqual(t.data);
+  expect(await readdir(join(folder, ".."))).toEqual(["best"]);
+});
+
+test("saving again replaces the bundle whole", async () => {
+  await saveBundle(folder, { ...contents, card: "# Another\n" });
+  expect(await readFile(join(folder, "README.md"), "utf8")).toBe("# Another\n");
+  await loadBundle(folder);
+});
+
+test.each([
+  "projector.safetensors",
+  "adapter/adapter_model.safetensors",
+  "adapter/adapter_config.json",
+  "backbone/model.safetensors",
+])("a changed byte in %s is refused", async (name) => {
+  const file = join(folder, name);
+  const bytes = await readFile(file);
+  const last = bytes.length - 3;
+  bytes[last] = (bytes[last] as number) ^ 1;
+  await writeFile(file, bytes);
+  await expect(loadBundle(folder)).rejects.toThrow(new RegExp(`${name}.* was altered`));
+});
+
+test("a missing file, another base, and no bundle at all are refused with what is wrong", async () => {
+  await expect(loadBundle(folder, { baseModel: await tinyBackbone(77) })).rejects.toThrow(
+    /was trained on backbone .* is another model/,
+  );
+  await rm(join(folder, "projector_config.json"));
+  await expect(loadBundle(folder)).rejects.toThrow(/projector_config\.json is missing/);
+  await expect(loadBundle(join(folder, "nowhere"))).rejects.toThrow(
+    /is no bundle: emosllm\.json cannot be read \(ENOENT\)/,
+  );
+  await writeFile(join(folder, "emosllm.json"), "{");
+  await expect(loadBundle(folder)).rejects.toThrow(/emosllm\.json is not JSON/);
+  await writeFile(join(folder, "emosllm.json"), '{"format":"emosllm-bundle","version":2}');
+  await expect(loadBundle(folder)).rejects.toThrow(/version:.*base_model/);
+});
+
+test("people may write into the model card", async () => {
+  await appendFile(join(folder, "README.md"), "\nMine.\n");
+  await loadBundle(folder);
+});
