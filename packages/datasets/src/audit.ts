@@ -156,6 +156,10 @@ async function listen(utterances: readonly Utterance[], problems: Problem[], opt
     const from = sound ? Math.round((u.audio.start ?? 0) * sound.sampleRate) : 0;
     const to = sound && seconds !== undefined ? from + Math.round(seconds * sound.sampleRate) : undefined;
     const samples = sound?.samples.subarray(from, to);
+    if (samples && isSilent(samples)) {
+      problems.push(problem("audio_silent", "nothing is to be heard in it", at));
+      return; // one silence is like another: that makes no duplicate
+    }
     heard.hashes.set(u, hashOf(samples ?? bytes, u));
     if (samples && sound && duplicates === "fingerprint") heard.prints.set(u, fingerprint(samples, sound.sampleRate));
   };
@@ -172,6 +176,9 @@ async function listen(utterances: readonly Utterance[], problems: Problem[], opt
   }
   return heard;
 }
+
+/** No sample reaches -80 dB of full scale. */
+const isSilent = (samples: Float32Array): boolean => samples.every((x) => Math.abs(x) < 1e-4);
 
 /** Seconds of the utterance, inside the file's where these are known; offsets beyond the file are reported. */
 function lengthOf(

@@ -46,6 +46,7 @@ export function fingerprint(samples: Float32Array, sampleRate: number): Fingerpr
   };
   const energies = new Float64Array((frames + 1) * BANDS);
   const totals = new Float64Array(frames + 1);
+  const everything = new Float64Array(frames + 1);
   const frame = new Float32Array(WINDOW);
   const power = new Float32Array(WINDOW / 2);
   for (let n = 0; n <= frames && low.length >= WINDOW; n++) {
@@ -58,11 +59,14 @@ export function fingerprint(samples: Float32Array, sampleRate: number): Fingerpr
       energies[n * BANDS + b] = sum;
       totals[n] = (totals[n] as number) + sum;
     }
+    for (const value of power) everything[n] = (everything[n] as number) + value;
   }
   const loudest = totals.reduce((a, b) => Math.max(a, b), 0);
   const differences = new Float64Array(32);
   for (let n = 0; n < frames; n++) {
-    out.silent[n] = (totals[n + 1] as number) <= loudest * 1e-5 ? 1 : 0;
+    // Also nothing in the bands but what leaks in from below and above them (hum, an offset).
+    const floor = Math.max(loudest * 1e-5, (everything[n + 1] as number) * 1e-6);
+    out.silent[n] = (totals[n + 1] as number) <= floor ? 1 : 0;
     let bits = 0;
     const [now, before] = [(n + 1) * BANDS, n * BANDS];
     for (let b = 0; b < 32; b++) {

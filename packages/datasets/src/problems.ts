@@ -11,6 +11,7 @@ export const PROBLEM_CODES = {
   audio_known_broken: "a clip that is known to be broken in the published release was left out",
   audio_missing: "an annotated turn has no sound file",
   audio_multichannel: "more than one channel; one is chosen or they are mixed, never glued",
+  audio_silent: "a clip without any sound (under -80 dB of full scale)",
   audio_too_long: "longer than the limit",
   audio_too_short: "shorter than the limit",
   audio_wrong_cut: "a clip that is known to be cut wrongly in the published release",

@@ -57,6 +57,15 @@ describe("fingerprints", () => {
       fingerprint(syllables(100 + i, 0.4 + (i % 10) * 0.3, 8000), 8000),
     );
     prints.push(fingerprint(new Float32Array(16000), 16000), fingerprint(new Float32Array(16000), 16000));
+    for (const f of [120, 200, 300, 307, 500, 900])
+      // pure tones and constant offsets too
+      prints.push(
+        fingerprint(
+          Float32Array.from({ length: 16000 }, (_, i) => 0.5 * Math.sin((2 * Math.PI * f * i) / 16000)),
+          16000,
+        ),
+        fingerprint(new Float32Array(16000).fill(f / 1000), 16000),
+      );
     prints.push(fingerprint(new Float32Array(10), 16000), fingerprint(new Float32Array(0), 16000));
     expect(samePairs(prints)).toEqual([]);
   });
@@ -183,6 +192,14 @@ describe("the auditor", () => {
       publishedAs: "",
     });
     expect(report.problems.map((p) => p.code)).toContain("validation_is_test");
+  });
+
+  test("silent clips are told, and are no copies of each other", async () => {
+    const rows = ["a", "b"].map((id): Utterance => {
+      writeFileSync(join(folder, `${id}.wav`), wavFile([new Float32Array(16000)]));
+      return { id, corpus: "x", audio: { path: join(folder, `${id}.wav`) } };
+    });
+    expect((await auditCorpus("x", rows)).problems.map((p) => p.code)).toEqual(["audio_silent", "audio_silent"]);
   });
 
   test("offsets beyond the file, and a part of one file that is another's", async () => {

@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CorpusProblem } from "@emosllm/interfaces";
 import { describe, expect, test } from "vitest";
 import { applyScheme, collect, emotionScheme, iemocap, leaveOneSessionOut, leaveOneSpeakerOut } from "../src/index.ts";
-import { writeIemocap } from "../src/testing/index.ts";
+import { syllables, wavFile, writeIemocap } from "../src/testing/index.ts";
 import { tally, tempFolder } from "./temp.ts";
 
 const folder = tempFolder();
@@ -85,6 +86,27 @@ test("leave one speaker out: the partner validates", async () => {
   expect(Object.keys(split.card.parts.test.speakers)).toEqual(["02F"]);
   expect(Object.keys(split.card.parts.validation.speakers)).toEqual(["02M"]);
   expect(Object.keys(split.card.parts.train.speakers).length).toBe(8);
+});
+
+test("the whole dialogue's recording with start and end; words without tags", async () => {
+  const own = join(folder, "dialogues");
+  writeIemocap(own, { sessions: 1, dialogues: 1, turns: 2, quirks: false });
+  mkdirSync(join(own, "Session1/dialog/wav"));
+  const wav = join(own, "Session1/dialog/wav/Ses01F_impro01.wav");
+  writeFileSync(wav, wavFile([syllables(1, 12)]));
+  const missing: string[] = [];
+  const found = await collect(
+    iemocap(own, {
+      audio: "dialogue",
+      stripTags: true,
+      onProblem: (p) => p.code === "audio_missing" && missing.push(p.id ?? ""),
+    }),
+  );
+  expect(found.map((u) => [u.id, u.audio, u.text])).toEqual([
+    ["Ses01F_impro01_F000", { path: wav, start: 5, end: 7.5, duration: 2.5 }, "Turn 0 of Ses01F_impro01."],
+    ["Ses01F_impro01_M000", { path: wav, start: 8.25, end: 10.75, duration: 2.5 }, "Turn 1 of Ses01F_impro01."],
+  ]);
+  expect(missing).toEqual(["Ses01M_impro01_F000", "Ses01M_impro01_M000"]);
 });
 
 test("wrong paths are named", async () => {
