@@ -60,7 +60,10 @@ export function quantileSlices(values: readonly (number | null | undefined)[], p
   ).sort();
   if (known.length === 0) return values.map(() => "unknown");
   const edges = [...new Set(Array.from({ length: parts + 1 }, (_, i) => quantile(known, i / parts)))];
-  const print = (v: number): string => String(Number(v.toPrecision(3)));
+  const print = (v: number): string => {
+    const short = v.toPrecision(3);
+    return Number.isFinite(Number(short)) ? String(Number(short)) : short; // rounding up the largest numbers
+  };
   const name = (v: number): string => {
     let i = 0;
     while (i + 2 < edges.length && v >= edges[i + 1]!) i++;

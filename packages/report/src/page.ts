@@ -408,7 +408,7 @@ function transcription({ transcription: t }: MetricsSummary): Html | null {
               html`<tr>
                 <td>${r.unit}s</td>
                 <td class="n">
-                  ${asPercent(r.errorRate)}<br /><span class="range">${range(r.interval, asPercent)}</span>
+                  ${value(r.interval, asPercent)}<br /><span class="range">${range(r.interval, asPercent)}</span>
                 </td>
                 ${[r.hits, r.substitutions, r.deletions, r.insertions].map((n) => html`<td class="n">${whole(n)}</td>`)}
               </tr>`,

@@ -238,7 +238,7 @@ function addDimensions(table: PredictionTable, line: Line, place: string): numbe
       [dimension, truth],
       [PREDICTED[dimension], predicted],
     ] as const)
-      if (typeof value !== "number") fail(place, `"${key}" is ${show(value)}; it must be a number`);
+      if (!Number.isFinite(value)) fail(place, `"${key}" is ${show(value)}; it must be a finite number`);
     table.dimensions[dimension].truth.push(truth as number);
     table.dimensions[dimension].predicted.push(predicted as number);
     found++;

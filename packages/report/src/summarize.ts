@@ -176,10 +176,8 @@ function transcription(
     counts.forEach((n, i) => (sums[i % 4]! += n));
     const [hits, substitutions, deletions, insertions] = sums as [number, number, number, number];
     const referenceLength = hits + substitutions + deletions;
-    if (referenceLength === 0)
-      throw new EmosllmError("corpus_invalid", `the references hold no ${unit}; the ${unit} error rate is undefined`);
-    const errorRate = (substitutions + deletions + insertions) / referenceLength;
-    const interval = rateInterval(table, counts, errorRate, clusters, settings);
+    const errorRate = referenceLength === 0 ? null : (substitutions + deletions + insertions) / referenceLength;
+    const interval = errorRate === null ? bare(Number.NaN) : rateInterval(table, counts, errorRate, clusters, settings);
     return {
       unit,
       hits,

@@ -116,6 +116,12 @@ export interface HardUtterance {
   readonly audio?: { path: string; start?: number; end?: number };
 }
 
+/** Alignment counts; the rate is `null` when the references hold no word. */
+export interface ErrorRateSummary extends Omit<TranscriptionReport, "errorRate"> {
+  readonly errorRate: number | null;
+  readonly interval: Score;
+}
+
 /** Everything about a file of predictions. A part is `null` when no line has its fields. */
 export interface MetricsSummary {
   readonly file: string;
@@ -136,8 +142,8 @@ export interface MetricsSummary {
   readonly transcription: {
     rows: number;
     normalized: boolean;
-    word: TranscriptionReport & { interval: Score };
-    character: TranscriptionReport & { interval: Score };
+    word: ErrorRateSummary;
+    character: ErrorRateSummary;
   } | null;
   /** Mean, deviation and pooled value of the scores over the lines' `fold`. */
   readonly folds: Readonly<

@@ -166,7 +166,7 @@ test.each([
   [{ id: "x", label: "a", probabilities: { a: 0.5 } }, '"probabilities" sums to 0.5; it must sum to 1'],
   [{ id: "x", label: "a", probabilities: [1] }, '"probabilities" is [1]; it must be an object'],
   [{ id: "x", label: "a", prediction: "a", speaker: {} }, '"speaker" is {}; to slice by it'],
-  [{ id: "x", valence: "1", valence_prediction: 2 }, '"valence" is "1"; it must be a number'],
+  [{ id: "x", valence: "1", valence_prediction: 2 }, '"valence" is "1"; it must be a finite number'],
 ])("a bad line is refused with file, line, key and value: %j", async (line, message) => {
   const file = writeLines([line]);
   await expect(summarizePredictions(file, quick)).rejects.toThrow(message);
