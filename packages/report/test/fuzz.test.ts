@@ -1,6 +1,6 @@
 import { MetricsError } from "@emosllm/eval-metrics";
 import { EmosllmError } from "@emosllm/interfaces";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { renderReport, summarizePredictions } from "../src/index.ts";
