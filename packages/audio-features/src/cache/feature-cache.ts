@@ -3,8 +3,7 @@
  * others into a shard that never changes again. Every file appears by rename, shards are named by their content, and nothing is
  * ever rewritten: so writers need no lock, a killed one loses the clip in flight, and equal work gives equal files.
  */
-import { randomBytes } from "node:crypto";
-import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { loadSafetensors, type StoredTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
@@ -20,9 +19,12 @@ import {
   places,
   publishText,
   readShards,
+  removeAbandoned,
+  removeWriterFolder,
   type Shards,
   storePaths,
   writeIndex,
+  writerFolder,
 } from "./store.ts";
 
 /** A cache of one feature. Keys are those of `audioKey`. */
@@ -83,6 +85,26 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
     description ??= await readDescription(paths.description);
   };
   await refresh();
+  await removeAbandoned(paths);
+
+  /** Writes `tensors` in a folder of this writer's own, then calls `name` for the place to rename the file to. */
+  const publish = async (
+    tensors: ReadonlyMap<string, StoredTensor>,
+    name: (prepared: string) => string | Promise<string>,
+    metadata?: Readonly<Record<string, string>>,
+  ): Promise<void> => {
+    const folder = writerFolder(paths);
+    const prepared = join(folder, "tensors");
+    try {
+      await mkdir(folder, { recursive: true });
+      await writeSafetensors(prepared, tensors, metadata);
+      await rename(prepared, await name(prepared));
+    } catch (cause) {
+      throw diskFull(paths.folder, cause);
+    } finally {
+      await removeWriterFolder(paths, folder);
+    }
+  };
 
   const looseFile = (key: string): string => join(paths.loose, `${key}.safetensors`);
 
@@ -132,7 +154,7 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
     description ??= await readDescription(paths.description);
     if (!description) {
       // Writers that meet here write the same text.
-      await publishText(paths.description, `${canonicalJson(wanted as unknown as Json)}\n`);
+      await publishText(paths, paths.description, `${canonicalJson(wanted as unknown as Json)}\n`);
       description = wanted;
     } else if (canonicalJson(description as unknown as Json) !== canonicalJson(wanted as unknown as Json))
       throw new EmosllmError(
@@ -167,9 +189,7 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
       const tensors = new Map([[key, tensor]]);
       const times = Float32Array.of(frames.startSeconds, frames.hopSeconds);
       if (identity.perClipTimes) tensors.set(timesOf(key), { dtype: "f32", shape: [2], data: times });
-      await writeSafetensors(looseFile(key), tensors).catch((cause: unknown) => {
-        throw diskFull(looseFile(key), cause);
-      });
+      await publish(tensors, () => looseFile(key));
       loose.add(key);
     },
     pack: async (keys) => {
@@ -181,14 +201,11 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
           if (!tensor) throw new EmosllmError("usage", `${paths.folder}: ${name} is not there and cannot be packed`);
           tensors.set(name, tensor);
         }
-        const temporary = join(paths.shards, `.${process.pid}.${randomBytes(6).toString("hex")}.tmp`);
-        try {
-          await writeSafetensors(temporary, tensors, { format: "emosllm-features", kind: identity.kind });
-          await rename(temporary, join(paths.shards, `${(await fileHash(temporary)).slice(0, 32)}.safetensors`));
-        } catch (cause) {
-          await rm(temporary, { force: true });
-          throw diskFull(paths.shards, cause);
-        }
+        await publish(
+          tensors,
+          async (prepared) => join(paths.shards, `${(await fileHash(prepared)).slice(0, 32)}.safetensors`),
+          { format: "emosllm-features", kind: identity.kind },
+        );
         shards = await readShards(paths, shards);
         packed = places(paths, shards);
       }

@@ -1,6 +1,6 @@
 /** @file Looking after a cache: is everything whole, how large is it, what may go. */
-import { readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, rm, rmdir, stat } from "node:fs/promises";
+import { join, sep } from "node:path";
 import { readSafetensorsHeader } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 import { fileHash, listed, readShards, type StorePaths, storePaths, writeIndex } from "./store.ts";
@@ -45,7 +45,8 @@ export interface PruneSummary {
   readonly bytes: number;
 }
 
-const isTemporary = (name: string): boolean => name.endsWith(".tmp");
+/** Whether a file is a writer's work, done or not. */
+const isTemporary = (paths: StorePaths, file: string): boolean => file.startsWith(paths.work + sep);
 
 async function stores(folder: string): Promise<StorePaths[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
@@ -64,18 +65,15 @@ interface FileInfo {
   readonly writtenMs: number;
 }
 
-async function filesIn(folder: string): Promise<FileInfo[]> {
+async function allFiles({ folder }: StorePaths): Promise<FileInfo[]> {
   const out: FileInfo[] = [];
-  for (const name of await readdir(folder).catch(() => [])) {
-    const file = join(folder, name);
-    const info = await stat(file).catch(() => undefined);
-    if (info?.isFile()) out.push({ file, name, bytes: info.size, writtenMs: info.mtimeMs });
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])) {
+    const file = join(entry.parentPath, entry.name);
+    const info = entry.isFile() ? await stat(file).catch(() => undefined) : undefined;
+    if (info) out.push({ file, name: entry.name, bytes: info.size, writtenMs: info.mtimeMs });
   }
   return out;
 }
-
-const allFiles = async (paths: StorePaths): Promise<FileInfo[]> =>
-  (await Promise.all([paths.folder, paths.shards, paths.loose].map(filesIn))).flat();
 
 const nameOf = (paths: StorePaths): string => paths.folder.replace(/^.*[/\\]/, "");
 
@@ -95,7 +93,7 @@ export async function cacheSizes(folder: string): Promise<FeatureSize[]> {
       shards: shards.size,
       loose: loose.length,
       bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-      temporaryBytes: files.filter(({ name }) => isTemporary(name)).reduce((sum, { bytes }) => sum + bytes, 0),
+      temporaryBytes: files.filter(({ file }) => isTemporary(paths, file)).reduce((sum, { bytes }) => sum + bytes, 0),
     });
   }
   return out;
@@ -141,6 +139,12 @@ async function damageOf(file: string, expectedHash?: string): Promise<string | u
   }
 }
 
+/** Removes writers' folders in which nothing is left. */
+async function removeEmpty({ work }: StorePaths): Promise<void> {
+  for (const name of await readdir(work).catch(() => [])) await rmdir(join(work, name)).catch(() => {});
+  await rmdir(work).catch(() => {});
+}
+
 /** Shards of which every key lies in another shard that stays: left when a clip that failed at first was computed later. */
 async function redundantShards(paths: StorePaths): Promise<Set<string>> {
   const shards = await readShards(paths);
@@ -175,7 +179,7 @@ export async function pruneCache(folder: string, options: PruneOptions = {}): Pr
     const redundant = await redundantShards(paths);
     for (const file of files) {
       if (redundant.has(file.name)) gone.push(file);
-      else if (isTemporary(file.name)) {
+      else if (isTemporary(paths, file.file)) {
         if (now - file.writtenMs > temporarySeconds * 1000) gone.push(file);
       } else if (file.name.endsWith(".safetensors")) {
         if (now - file.writtenMs > olderThanDays * 86_400_000) gone.push(file);
@@ -191,6 +195,7 @@ export async function pruneCache(folder: string, options: PruneOptions = {}): Pr
   }
   if (!dryRun) {
     for (const { file } of gone) await rm(file, { force: true });
+    for (const paths of await stores(folder)) await removeEmpty(paths);
     if (gone.length > 0) for (const paths of await stores(folder)) await writeIndex(paths, new Map());
   }
   return { files: gone.length, bytes: gone.reduce((sum, { bytes }) => sum + bytes, 0) };

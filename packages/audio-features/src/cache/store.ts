@@ -1,7 +1,8 @@
 /** @file The files of one feature's folder: `feature.json`, `shards/HASH.safetensors` (named by their content), `loose/KEY.safetensors`, `index.json`. */
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { readSafetensorsHeader, type TensorSource } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
@@ -11,6 +12,8 @@ export interface StorePaths {
   readonly folder: string;
   readonly shards: string;
   readonly loose: string;
+  /** Where writers prepare files, each in a folder of its own. */
+  readonly work: string;
   readonly index: string;
   readonly description: string;
 }
@@ -20,6 +23,7 @@ export const storePaths = (folder: string): StorePaths => ({
   folder,
   shards: join(folder, "shards"),
   loose: join(folder, "loose"),
+  work: join(folder, "work"),
   index: join(folder, "index.json"),
   description: join(folder, "feature.json"),
 });
@@ -70,10 +74,35 @@ export async function listed(folder: string, suffix: string = SUFFIX): Promise<s
   return names.filter((name) => name.endsWith(suffix) && !name.startsWith(".")).sort();
 }
 
-/** Writes `text` to `file`, completely or not at all. */
-export async function publishText(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.${randomBytes(6).toString("hex")}.tmp`;
+/** A writer's own folder below `work`: its name says whose it is. */
+export const writerFolder = (paths: StorePaths): string =>
+  join(paths.work, `${hostname()}.${process.pid}.${randomBytes(6).toString("hex")}`);
+
+/** Removes what writers of this machine that are no more have left behind. */
+export async function removeAbandoned(paths: StorePaths): Promise<void> {
+  for (const name of await readdir(paths.work).catch(() => [])) {
+    const match = /^(.*)\.(\d+)\.[0-9a-f]{12}$/.exec(name);
+    if (match?.[1] !== hostname() || isAlive(Number(match[2]))) continue;
+    await rm(join(paths.work, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
   try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: somebody else's process.
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+/** Writes `text` to `file`, completely or not at all. */
+export async function publishText(paths: StorePaths, file: string, text: string): Promise<void> {
+  const folder = writerFolder(paths);
+  const temporary = join(folder, "text");
+  try {
+    await mkdir(folder, { recursive: true });
     const handle = await open(temporary, "wx");
     try {
       await handle.writeFile(text);
@@ -83,9 +112,16 @@ export async function publishText(file: string, text: string): Promise<void> {
     }
     await rename(temporary, file);
   } catch (cause) {
-    await rm(temporary, { force: true });
     throw diskFull(file, cause);
+  } finally {
+    await removeWriterFolder(paths, folder);
   }
+}
+
+/** Removes a writer's folder, and `work` with the last of them. */
+export async function removeWriterFolder(paths: StorePaths, folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await rmdir(paths.work).catch(() => {});
 }
 
 /** `cause`, or a `disk_full` error when that is what it says. */
@@ -154,7 +190,7 @@ export async function writeIndex(paths: StorePaths, shards: Shards): Promise<Sha
   for (let current = shards; ;) {
     current = await readShards(paths, current);
     const index: IndexFile = { version: 1, shards: Object.fromEntries(current) };
-    await publishText(paths.index, `${JSON.stringify(index)}\n`);
+    await publishText(paths, paths.index, `${JSON.stringify(index)}\n`);
     const now = await listed(paths.shards);
     if (now.length === current.size && now.every((name) => current.has(name))) return current;
   }
