@@ -3,6 +3,7 @@ type Bench = (argv: readonly string[]) => Promise<Readonly<Record<string, unknow
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   decode: async () => (await import("./decode.ts")).benchDecode,
+  features: async () => (await import("./features.ts")).benchFeatures,
   train: async () => (await import("./train.ts")).benchTrain,
 };
 

@@ -72,9 +72,9 @@ function harmonic(pitch: PitchFrames, t: number, n: number): number {
   const reach = Math.max(hzPerBin, f0 / 4);
   const from = Math.max(1, Math.ceil((n * f0 - reach) / hzPerBin));
   const to = Math.min(bins - 1, Math.floor((n * f0 + reach) / hzPerBin));
-  let best = -200;
+  let best = 0;
   for (let k = from; k <= to; k++) best = Math.max(best, spectrum[t * bins + k]!);
-  return best;
+  return 10 * Math.log10(best + 1e-20);
 }
 
 /** The stronger of the two harmonics that enclose `hz`, dB. */

@@ -147,7 +147,8 @@ function aberth(a: Float64Array, zr: Float64Array, zi: Float64Array): boolean {
       moved = Math.max(moved, Math.abs(wr) + Math.abs(wi));
     }
     if (!(moved < 1e3)) return false;
-    if (moved < 1e-7) return true;
+    // convergence is cubic: after a step this small the next one is below 1e-10
+    if (moved < 1e-4) return true;
   }
   return false;
 }
