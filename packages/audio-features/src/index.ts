@@ -47,6 +47,7 @@ export { babble, mixAtSnr, pinkNoise, whiteNoise } from "./corrupt/noise.ts";
 export { seededRandom, type Random } from "./corrupt/random.ts";
 export { reverberate, roomResponse, type Room } from "./corrupt/room.ts";
 export { changeSpeed, changeTempo, shiftPitch } from "./corrupt/tempo.ts";
+export { batchFeatures, type FeatureBatch } from "./features/batch.ts";
 export { EGEMAPS_LLD_NAMES, egemapsLld } from "./features/egemaps/descriptors.ts";
 export { egemaps, type EgemapsFunctionals } from "./features/egemaps/functionals.ts";
 export { trackF0, f0Frames, type F0Options, type F0Track } from "./features/f0.ts";
@@ -81,6 +82,7 @@ export {
   type ProsodyFramesOptions,
 } from "./features/prosody-frames.ts";
 export type { Samples } from "./features/spectra.ts";
+export { streamKaldiFbank, type FbankStream, type StreamFbankOptions } from "./features/stream.ts";
 export { WINDOWS, windowFunction, type WindowName, type WindowOptions } from "./features/window.ts";
 export {
   BIN_GROUPINGS,
