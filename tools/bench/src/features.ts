@@ -64,6 +64,7 @@ export async function benchFeatures(argv: readonly string[]): Promise<Readonly<R
     times_faster: {
       log_mel_than_librosa: ratio("log_mel_librosa", ours.log_mel),
       log_mel_than_transformers: ratio("log_mel_transformers_30s", ours.log_mel_30s),
+      log_mel_than_transformers_with_torch: ratio("log_mel_transformers_torch_30s", ours.log_mel_30s),
       f0_than_pyin: ratio("f0_pyin", ours.f0),
       egemaps_than_opensmile: ratio("egemaps_opensmile", ours.egemaps),
     },
