@@ -120,7 +120,7 @@ export function pitchFrames(samples: Samples, sampleRate: number): PitchFrames {
     let mean = 0;
     for (let i = POINTS - 1, n = HARMONICS - 1; i >= 0; i--) {
       above += line[i]!;
-      while (n >= 0 && shifts[n]! === i) mean += gains[n--]! * above;
+      while (n >= 0 && shifts[n] === i) mean += gains[n--]! * above;
     }
     let peak = 0;
     for (let i = from; i <= to; i++) {
