@@ -72,7 +72,10 @@ describe("training", () => {
 
   test("says all that is wrong with a config, with line and accepted values", async () => {
     const file = join(folder, "bad.yaml");
-    await writeFile(file, "model_name_or_path: x\ncorpus: iemocap\noutput_dir: y\nlearning_rate: fast\nlr_scheduler_type: cosin\nepochs: 3\n");
+    await writeFile(
+      file,
+      "model_name_or_path: x\ncorpus: iemocap\noutput_dir: y\nlearning_rate: fast\nlr_scheduler_type: cosin\nepochs: 3\n",
+    );
     const { code, err } = await run("train", file);
     expect(code).toBe(1);
     expect(err).toMatch(/bad\.yaml:2: corpus: must be NAME:PATH/);
@@ -95,7 +98,10 @@ describe("emosllm predict", () => {
   });
 
   test("a transcript is taken into account", async () => {
-    const [a, b] = [await predict(clip, "--json"), await predict(clip, "--json", "--transcript", "I am furious about this")];
+    const [a, b] = [
+      await predict(clip, "--json"),
+      await predict(clip, "--json", "--transcript", "I am furious about this"),
+    ];
     expect(a.out).not.toBe(b.out);
   });
 
@@ -104,7 +110,8 @@ describe("emosllm predict", () => {
     await writeFile(file, encodeWav({ samples: [samples], sampleRate: 16000 }));
     return file;
   };
-  const tone = (seconds: number): Float32Array => Float32Array.from({ length: seconds * 16000 }, (_, i) => 0.3 * Math.sin(i * 0.06) * Math.sin(i * 0.001));
+  const tone = (seconds: number): Float32Array =>
+    Float32Array.from({ length: seconds * 16000 }, (_, i) => 0.3 * Math.sin(i * 0.06) * Math.sin(i * 0.001));
 
   test("half a second: an answer drawn towards even odds, and said so", async () => {
     const { code, out } = await predict(await wav("half.wav", tone(0.5)), "--json");
@@ -118,7 +125,11 @@ describe("emosllm predict", () => {
     ["silent", async () => wav("silent.wav", new Float32Array(16000)), /silent\.wav: silent/],
     ["too short", async () => wav("short.wav", tone(0.1)), /short\.wav: 0\.10 s of audio; at least 0\.2 s/],
     ["missing", async () => join(folder, "nowhere.wav"), /nowhere\.wav/],
-    ["not sound", async () => (await writeFile(join(folder, "text.wav"), "hello, I am text"), join(folder, "text.wav")), /text\.wav/],
+    [
+      "not sound",
+      async () => (await writeFile(join(folder, "text.wav"), "hello, I am text"), join(folder, "text.wav")),
+      /text\.wav/,
+    ],
     ["empty", async () => (await writeFile(join(folder, "empty.wav"), ""), join(folder, "empty.wav")), /empty\.wav/],
     ["a folder", async () => folder, /emosllm-chain/],
   ])("%s: one clear line, exit code 1", async (_, make, message) => {
@@ -153,7 +164,11 @@ describe("emosllm predict", () => {
   });
 
   test("as a process of its own", () => {
-    const done = spawnSync("node", ["tools/setup/run.mjs", "apps/trainer/src/main.ts", "predict", "--bundle", bundle, clip], { cwd: root, encoding: "utf8" });
+    const done = spawnSync(
+      "node",
+      ["tools/setup/run.mjs", "apps/trainer/src/main.ts", "predict", "--bundle", bundle, clip],
+      { cwd: root, encoding: "utf8" },
+    );
     expect(done.status).toBe(0);
     expect(done.stdout).toMatch(/angry +\d+\.\d %/);
   });

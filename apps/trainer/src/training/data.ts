@@ -5,11 +5,19 @@ import {
   applyProtocol,
   applyScheme,
   collect,
+  corpusProtocol,
   emotionScheme,
-  iemocap,
-  splitProtocol,
+  openCorpus,
+  parseCorpus,
+  readClipBytes,
 } from "@emosllm/datasets";
-import { EmosllmError, type EmotionScheme, type FrontEndManifest, type Utterance } from "@emosllm/interfaces";
+import {
+  type AudioClip,
+  EmosllmError,
+  type EmotionScheme,
+  type FrontEndManifest,
+  type Utterance,
+} from "@emosllm/interfaces";
 import { type Frames, normalisedFrames, rawFrames } from "@emosllm/model";
 import type { TrainConfig } from "./config.ts";
 
@@ -36,20 +44,24 @@ export interface DataProgress {
   readonly total: number;
 }
 
-const CORPORA: Readonly<Record<string, (root: string) => AsyncIterable<Utterance>>> = {
-  iemocap: (root) => iemocap(root),
-};
+/** The clip as mono speech, wherever its bytes lie: a file, an archive, a table's cell. */
+async function clipSpeech(clip: AudioClip, id: string, sampleRate: number): Promise<Float32Array> {
+  if (clip.container === undefined) return loadSpeech(clip, { sampleRate });
+  const { start, end, channel } = clip;
+  const range = {
+    ...(start === undefined ? {} : { start }),
+    ...(end === undefined ? {} : { end }),
+    ...(channel === undefined ? {} : { channel }),
+  };
+  return loadSpeech(await readClipBytes(clip), { sampleRate, name: `${clip.path} (${id})`, ...range });
+}
 
 /** Loads everything into memory. Throws EmosllmError for an unknown corpus, an empty part, sound that cannot be read. */
 export async function loadRunData(config: TrainConfig, onProgress: (p: DataProgress) => void): Promise<RunData> {
-  const at = config.corpus.indexOf(":");
-  const [name, root] = [config.corpus.slice(0, at), config.corpus.slice(at + 1)];
-  const open = CORPORA[name];
-  if (!open)
-    throw new EmosllmError("config_invalid", `corpus '${name}' is not one of ${Object.keys(CORPORA).join(", ")}`);
+  const corpus = parseCorpus(config.corpus);
   const scheme = emotionScheme(config.scheme);
-  const utterances = await collect(applyScheme(open(root), scheme));
-  const protocol = splitProtocol(config.protocol);
+  const utterances = await collect(applyScheme(openCorpus(config.corpus), scheme));
+  const protocol = await corpusProtocol(corpus, config.protocol);
   const split = applyProtocol({ ...protocol, validation: config.validation ?? protocol.validation }, utterances, {
     fold: config.fold,
     seed: config.seed,
@@ -72,7 +84,7 @@ export async function loadRunData(config: TrainConfig, onProgress: (p: DataProgr
     const out = [];
     for (const id of ids) {
       const utterance = byId.get(id) as Utterance;
-      const samples = await loadSpeech(utterance.audio, { sampleRate: settings.sample_rate });
+      const samples = await clipSpeech(utterance.audio, id, settings.sample_rate);
       out.push({ utterance, raw: rawFrames(samples, settings) });
       onProgress({ done: ++done, total });
     }
