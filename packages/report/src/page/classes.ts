@@ -133,9 +133,9 @@ export function folds({ folds: f }: MetricsSummary): Html | null {
         <thead>
           <tr>
             <th>score</th>
-            ${names.map((n) => html`<th class="n">${n}</th>`)}
             <th class="n">mean ± sd</th>
             <th class="n">pooled</th>
+            ${names.map((n) => html`<th class="n">${n}</th>`)}
           </tr>
         </thead>
         <tbody>
@@ -143,9 +143,9 @@ export function folds({ folds: f }: MetricsSummary): Html | null {
             ([name, s]) =>
               html`<tr>
                 <td>${name.replace("_", " ").replace("uar", "UAR").replace("f1", "F1")}</td>
-                ${names.map((n) => html`<td class="n">${asPercent(s.values[n]!)}</td>`)}
                 <td class="n"><b>${(100 * s.mean).toFixed(1)} ± ${percent(s.standard_deviation, 1)}</b></td>
                 <td class="n">${asPercent(s.pooled)}</td>
+                ${names.map((n) => html`<td class="n">${asPercent(s.values[n]!)}</td>`)}
               </tr>`,
           )}
         </tbody>

@@ -128,32 +128,43 @@ export function dimensions({ dimensions: d }: MetricsSummary): Html | null {
 /** Word and character error rates. */
 export function transcription({ transcription: t }: MetricsSummary): Html | null {
   if (!t) return null;
+  const units = [t.word, t.character];
+  const counts = [
+    ["right", "hits"],
+    ["replaced", "substitutions"],
+    ["missing", "deletions"],
+    ["added", "insertions"],
+  ] as const;
   return html`<section>
     <h2>Transcription</h2>
     <p>
-      ${plural(t.rows, "utterance")}${t.normalized ? ", texts normalised (case, punctuation, notes in brackets)" : ", texts as they are"}.
+      ${plural(t.rows, "utterance")}${
+        t.normalized ? ", texts normalised (case, punctuation, notes in brackets)" : ", texts as they are"
+      }.
     </p>
     <div class="scroll">
       <table>
         <thead>
           <tr>
             <th></th>
-            <th class="n">error rate</th>
-            <th class="n">right</th>
-            <th class="n">replaced</th>
-            <th class="n">missing</th>
-            <th class="n">added</th>
+            ${units.map((r) => html`<th class="n">${r.unit}s</th>`)}
           </tr>
         </thead>
         <tbody>
-          ${[t.word, t.character].map(
-            (r) =>
-              html`<tr>
-                <td>${r.unit}s</td>
-                <td class="n">
+          <tr>
+            <td>error rate</td>
+            ${units.map(
+              (r) =>
+                html`<td class="n">
                   ${value(r.interval, asPercent)}<br /><span class="range">${range(r.interval, asPercent)}</span>
-                </td>
-                ${[r.hits, r.substitutions, r.deletions, r.insertions].map((n) => html`<td class="n">${whole(n)}</td>`)}
+                </td>`,
+            )}
+          </tr>
+          ${counts.map(
+            ([name, key]) =>
+              html`<tr>
+                <td>${name}</td>
+                ${units.map((r) => html`<td class="n">${whole(r[key])}</td>`)}
               </tr>`,
           )}
         </tbody>

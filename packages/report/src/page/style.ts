@@ -39,7 +39,7 @@ ol.hard li { border: 1px solid var(--line); border-radius: 8px; padding: 10px 12
 .hard .verdict b.answer { color: #b34e00; }
 audio { width: 100%; height: 34px; margin-top: auto; }
 footer { margin-top: 24px; color: var(--soft); font-size: 0.85rem; }
-@media (max-width: 560px) { .spare { display: none; } td, th { padding-right: 7px; } td.n .range { white-space: normal; } main { padding: 18px 12px 40px; } section { padding: 14px 12px 10px; } .cards { grid-template-columns: 1fr 1fr; gap: 8px; } .card b { font-size: 1.45rem; } header h1 { font-size: 1.35rem; } }
+@media (max-width: 560px) { .spare { display: none; } table { font-size: 0.8rem; } td, th { padding-right: 6px; } td.n .range { white-space: normal; } main { padding: 18px 12px 40px; } section { padding: 14px 12px 10px; } .cards { grid-template-columns: 1fr 1fr; gap: 8px; } .card b { font-size: 1.45rem; } header h1 { font-size: 1.35rem; } }
 @media print {
   @page { margin: 14mm; }
   body { background: none; font-size: 10.5pt; }
