@@ -98,7 +98,7 @@ test("the words", () => {
   const bins = fitVoiceBins(clips);
   const loud = { ...measures(50), loudness: 95, pitchLevel: 120, rate: null };
   expect(describeVoice(loud, bins).text).toMatchInlineSnapshot(
-    `"The voice is very loud. The pitch is low. There is a normal amount pitch variation. The pitch range is normal. There are some pauses. The voice quality is normal. The timbre is neutral."`,
+    `"The voice is very loud. The pitch is low. The pitch variation is normal. The pitch range is normal. There are some pauses. The voice quality is normal. The timbre is neutral."`,
   );
   expect(describeVoice(loud, bins)).toMatchObject({ omitted: ["rate"], group: "overall" });
   expect(describeVoice(loud, bins, { style: "marked" }).text).toBe("The voice is very loud. The pitch is low.");
