@@ -16,10 +16,10 @@ export interface RawDescriptors {
   readonly pitch: PitchFrames;
   readonly perturbation: Perturbation;
   readonly formants: Formants;
-  /** dB: first over second harmonic, first over the strongest near the third formant; 0 where unvoiced. */
+  /** dB: first over second overtone, first overtone over the strongest harmonic near the third formant; 0 where unvoiced. */
   readonly h1h2: Float64Array;
   readonly h1a3: Float64Array;
-  /** dB re the first harmonic, {@link NO_HARMONIC} where there is none. */
+  /** dB re the fundamental, {@link NO_HARMONIC} where there is none. */
   readonly amplitude: readonly [Float64Array, Float64Array, Float64Array];
   /** Semitones above 27.5 Hz, 0 where unvoiced. */
   readonly semitone: Float64Array;
@@ -105,13 +105,15 @@ export function rawDescriptors(samples: Samples, sampleRate: number): RawDescrip
       for (const a of amplitude) a[t] = NO_HARMONIC;
       continue;
     }
-    const h1 = harmonic(pitch, t, 1);
-    h1h2[t] = h1 - harmonic(pitch, t, 2);
+    // the reference counts from the fundamental as H0: its H1 lies at twice the pitch
+    const h0 = harmonic(pitch, t, 1);
+    const h1 = harmonic(pitch, t, 2);
+    h1h2[t] = h1 - harmonic(pitch, t, 3);
     amplitude.forEach((a, f) => {
       const hz = formants.frequency[f]![t]!;
-      a[t] = hz > 0 ? harmonicNear(pitch, t, hz) - h1 : NO_HARMONIC;
+      a[t] = hz > 0 ? harmonicNear(pitch, t, hz) - h0 : NO_HARMONIC;
     });
-    h1a3[t] = amplitude[2][t] === NO_HARMONIC ? 0 : -amplitude[2][t]!;
+    h1a3[t] = amplitude[2][t] === NO_HARMONIC ? 0 : h1 - h0 - amplitude[2][t]!;
   }
   return {
     spectral,
