@@ -47,7 +47,11 @@ footer { margin-top: 24px; color: var(--soft); font-size: 0.85rem; }
   section, .card { break-inside: avoid; box-shadow: none; }
   section.long { break-inside: auto; }
   h2, h3, section > p { break-after: avoid; }
-  .slices > div { break-inside: avoid; }
+  .slices { display: block; }
+  .slices > div { display: inline-block; width: 48.5%; margin-right: 0.7%; vertical-align: top; break-inside: avoid; }
+  ol.hard { display: block; orphans: 1; widows: 1; }
+  ol.hard li { display: inline-block; width: 48.5%; margin: 0 0.7% 6px 0; vertical-align: top; }
+  .hard span, .hard q { display: block; }
   .grid, .trio { display: block; margin: 0; orphans: 1; widows: 1; }
   section { display: inline-block; width: 48.5%; vertical-align: top; margin: 8px 0 0; padding: 12px; }
   section:not(.wide) { margin-right: 0.7%; }
