@@ -35,10 +35,15 @@ export async function benchTrain(argv: readonly string[]): Promise<Record<string
       lr: { type: "string", default: "1e-3" },
       threads: { type: "string", default: String(availableParallelism()) },
       precision: { type: "string", default: "f32" },
+      // The reference's own, so that its command line can be pasted.
+      dtype: { type: "string", default: "float32" },
+      out: { type: "string" },
       profile: { type: "string" },
     },
   });
-  const number = (key: Exclude<keyof typeof values, "shape" | "positions" | "targets" | "precision">): number => {
+  const number = (
+    key: Exclude<keyof typeof values, "shape" | "positions" | "targets" | "precision" | "dtype" | "out">,
+  ): number => {
     const n = Number(values[key]);
     if (!Number.isFinite(n)) throw new Error(`--${key} must be a number, not '${values[key]}'`);
     return n;
@@ -48,6 +53,12 @@ export async function benchTrain(argv: readonly string[]): Promise<Record<string
   if (values.positions !== "none" && values.positions !== "sinusoidal")
     throw new Error(`--positions '${values.positions}' is not one of none, sinusoidal`);
 
+  if (values.dtype !== "float32")
+    throw new Error(
+      `--dtype '${values.dtype}' is PyTorch's; here it is float32, and --precision says how the frozen weights are held`,
+    );
+  if (!(PRECISIONS as readonly string[]).includes(values.precision))
+    throw new Error(`--precision '${values.precision}' is not one of ${PRECISIONS.join(", ")}`);
   const layers = number("layers") || sizes.layers;
   const folder = await randomCheckpoint(join(tmpdir(), "emosllm-bench"), values.shape, sizes, layers, "F32");
   const languageModel = await openLanguageModel(folder);
