@@ -68,15 +68,25 @@ function hasSoxrRolloff(from: number, to: number): boolean {
   return Number.isInteger(octave) && octave >= -1;
 }
 
-/** `steep` (a function of time in input samples) convolved with soxr's roll-off. */
-function withRolloff(steep: (t: number) => number, from: number, to: number): (t: number) => number {
+/**
+ * `steep` (a function of time in input samples) convolved with soxr's roll-off. All times asked for are multiples of 1 / `rows`,
+ * and so are the roll-off's steps: each value of `steep` is computed once and used for all of them.
+ */
+function withRolloff(steep: (t: number) => number, from: number, to: number, rows: number): (t: number) => number {
   const { cutoff, half, beta } = SOXR_ROLLOFF;
   const gentle = windowedSinc(cutoff, half, beta);
   const reach = Math.floor(half / SOXR_ROLLOFF_STEP);
   const weights = Array.from({ length: 2 * reach + 1 }, (_, i) => gentle((i - reach) * SOXR_ROLLOFF_STEP));
   const sum = weights.reduce((a, b) => a + b, 0);
-  const step = (SOXR_ROLLOFF_STEP * from) / to;
-  return (t) => weights.reduce((total, weight, i) => total + (weight / sum) * steep(t - (i - reach) * step), 0);
+  const step = Math.round(((SOXR_ROLLOFF_STEP * from) / to) * rows);
+  const known: (number | undefined)[] = [];
+  const at = (index: number): number => (known[Math.abs(index)] ??= steep(Math.abs(index) / rows));
+  return (t) => {
+    const index = Math.round(t * rows);
+    let total = 0;
+    for (let i = 0; i < weights.length; i++) total += weights[i]! * at(index - (i - reach) * step);
+    return total / sum;
+  };
 }
 
 const banks = new Map<string, FilterBank>();
@@ -110,7 +120,7 @@ function filterBank(from: number, to: number, { cutoff, half, beta }: Prototype,
   const interpolated = exact * taps > MAX_TABLE;
   const rows = interpolated ? Math.max(16, Math.ceil(FINE_ROWS * lower)) : exact;
   const steep = windowedSinc((cutoff * lower) / 2, half / lower, beta);
-  const response = rolloff ? withRolloff(steep, from, to) : steep;
+  const response = rolloff ? withRolloff(steep, from, to, rows) : steep;
   const table = new Float32Array((rows + (interpolated ? 1 : 0)) * taps);
   const row = new Float64Array(taps);
   for (let p = 0; p * taps < table.length; p++) {

@@ -10,6 +10,8 @@ type ReadChannel = (bytes: Uint8Array, first: number, step: number, out: Float32
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
 const byTable =
   (table: Int16Array): ReadChannel =>
   (bytes, first, step, out) => {
@@ -21,6 +23,11 @@ const READERS: { readonly [K in WavSampleFormat]: ReadChannel } = {
     for (let i = 0, at = first; i < out.length; i++, at += step) out[i] = (bytes[at]! - 128) / 128;
   },
   s16: (bytes, first, step, out) => {
+    if (LITTLE_ENDIAN && bytes.byteOffset % 2 === 0) {
+      const values = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1);
+      for (let i = 0, at = first / 2; i < out.length; i++, at += step / 2) out[i] = values[at]! / 32768;
+      return;
+    }
     for (let i = 0, at = first; i < out.length; i++, at += step)
       out[i] = (((bytes[at]! | (bytes[at + 1]! << 8)) << 16) >> 16) / 32768;
   },
