@@ -84,11 +84,17 @@ const HOP = 0.01;
 function contour(name: string, values: Float64Array): [string, number][] {
   const sorted = Float64Array.from(values).sort();
   const [p20, p50, p80] = [percentile(sorted, 0.2), percentile(sorted, 0.5), percentile(sorted, 0.8)];
-  const turns = extrema(values);
+  const inner = extrema(values);
+  // a contour also moves from its start to the first turn, and from the last one to its end
+  const [start, end] = [inner[0], inner.at(-1)];
+  const turns =
+    start === undefined || end === undefined
+      ? inner
+      : [{ at: 0, peak: !start.peak }, ...inner, { at: values.length - 1, peak: !end.peak }];
   const slopes = (rising: boolean): number[] =>
     turns.flatMap(({ at, peak }, i) => {
       const before = turns[i - 1];
-      if (before === undefined || peak !== rising) return [];
+      if (before === undefined || peak !== rising || at === before.at) return [];
       return [Math.abs(values[at]! - values[before.at]!) / ((at - before.at) * HOP)];
     });
   const [rise, fall] = [slopes(true), slopes(false)];
