@@ -3,6 +3,7 @@ type Check = (args: readonly string[]) => AsyncIterable<{ readonly ok: boolean }
 
 const CHECKS: Readonly<Record<string, () => Promise<Check>>> = {
   emosllm: async () => (await import("./emosllm.ts")).checkEmosllm,
+  models: async () => (await import("./models.ts")).checkModels,
 };
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -1,5 +1,6 @@
 /** @file The part of a language model's `config.json` that decides what is computed, under camelCase names. */
 import { EmosllmError } from "@emosllm/interfaces";
+import { CONFIG_DEFAULTS } from "./defaults.ts";
 import type { RopeParameters } from "./rope.ts";
 
 /** Read from `config.json` by {@link parseModelConfig}. */
@@ -15,14 +16,17 @@ export interface ModelConfig {
   readonly normEpsilon: number;
   readonly ropeTheta: number;
   readonly rope: RopeParameters;
+  /** Of the gated units, by transformers' name. */
+  readonly activation: string;
   readonly tieWordEmbeddings: boolean;
   readonly maxPositions: number;
-  /** Everything as it stands in the file, for what only some models have. */
+  /** Everything as it stands in the file over the model type's defaults, for what only some models have. */
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
 /** Checks and renames. Throws EmosllmError `checkpoint_invalid` naming the key and its value. */
-export function parseModelConfig(raw: Readonly<Record<string, unknown>>): ModelConfig {
+export function parseModelConfig(file: Readonly<Record<string, unknown>>): ModelConfig {
+  const raw = { ...CONFIG_DEFAULTS[String(file["model_type"])], ...file };
   const count = (key: string, fallback?: number): number => {
     const value = raw[key] ?? fallback;
     if (typeof value !== "number" || !Number.isInteger(value) || value < 1)
@@ -47,6 +51,12 @@ export function parseModelConfig(raw: Readonly<Record<string, unknown>>): ModelC
       `config.json: model_type must be a name, not ${JSON.stringify(raw["model_type"])}`,
     );
   const rope = (raw["rope_parameters"] ?? raw["rope_scaling"] ?? {}) as RopeParameters;
+  const activation = raw["hidden_activation"] ?? raw["hidden_act"] ?? "silu";
+  if (typeof activation !== "string")
+    throw new EmosllmError(
+      "checkpoint_invalid",
+      `config.json: hidden_act must be a name, not ${JSON.stringify(activation)}`,
+    );
   const heads = count("num_attention_heads");
   const hiddenSize = count("hidden_size");
   const keyValueHeads = count("num_key_value_heads", heads);
@@ -67,8 +77,31 @@ export function parseModelConfig(raw: Readonly<Record<string, unknown>>): ModelC
     normEpsilon: real("rms_norm_eps", 1e-6),
     ropeTheta: rope.rope_theta ?? real("rope_theta", 10000),
     rope,
+    activation,
     tieWordEmbeddings: raw["tie_word_embeddings"] === true,
     maxPositions: count("max_position_embeddings", 2048),
     raw,
   };
+}
+
+/** A number that may be null or missing. Throws EmosllmError `checkpoint_invalid` for anything else. */
+export function optionalNumber(raw: ModelConfig["raw"], key: string): number | undefined {
+  const value = raw[key] ?? undefined;
+  if (value === undefined || (typeof value === "number" && value > 0)) return value as number | undefined;
+  throw new EmosllmError(
+    "checkpoint_invalid",
+    `config.json: ${key} must be a number above 0 or null, not ${JSON.stringify(value)}`,
+  );
+}
+
+/** Whether a layer sees a window: by `layer_types`, or by the rule that the model type had before that key. */
+export function slidingLayer(raw: ModelConfig["raw"], layer: number, rule: (layer: number) => boolean): boolean {
+  const types: unknown = raw["layer_types"] ?? undefined;
+  if (types === undefined) return rule(layer);
+  const type: unknown = Array.isArray(types) ? types[layer] : types;
+  if (type === "sliding_attention" || type === "full_attention") return type === "sliding_attention";
+  throw new EmosllmError(
+    "checkpoint_invalid",
+    `config.json: layer_types must say sliding_attention or full_attention for layer ${layer}, not ${JSON.stringify(type)}`,
+  );
 }

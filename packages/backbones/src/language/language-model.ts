@@ -1,30 +1,34 @@
 /** @file A language model as functions over the graph: embed ids, run the layers, read logits off chosen rows. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Checkpoint, openCheckpoint } from "@emosllm/checkpoints";
-import { type Tensor, gather, matmul, rmsNorm } from "@emosllm/graph";
+import { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from "@emosllm/checkpoints";
+import { type Tensor, gather, matmul, mul, tanh } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
+import { readJsonObject } from "../json-file.ts";
 import { type Linear, frozen, linearOver } from "../linear.ts";
+import type { Architecture } from "./architecture.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
+import { decoder, normOf } from "./decoder.ts";
+import { gemma2 } from "./gemma2.ts";
+import { gemma3 } from "./gemma3.ts";
 import type { TokenLayout } from "./layout.ts";
 import { llama } from "./llama.ts";
-
-/** What a model's layers are built from. */
-export interface LayerInputs {
-  readonly config: ModelConfig;
-  /** A frozen tensor of the checkpoint. */
-  readonly tensor: (name: string) => Tensor;
-  readonly linear: Linear;
-  readonly layout: TokenLayout;
-  /** `[tokens, hiddenSize]` */
-  readonly hidden: Tensor;
-}
-
-/** The layers of one architecture: `[tokens, hiddenSize]` before the final norm. */
-export type LanguageModelBuilder = (inputs: LayerInputs) => Tensor;
+import { mistral } from "./mistral.ts";
+import { phi3 } from "./phi3.ts";
+import { qwen2 } from "./qwen2.ts";
+import { qwen3 } from "./qwen3.ts";
+import { smollm3 } from "./smollm3.ts";
 
 /** Architectures by `model_type`. */
-const BUILDERS: Readonly<Record<string, LanguageModelBuilder>> = { llama };
+const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  phi3,
+  smollm3,
+  gemma2,
+  gemma3_text: gemma3,
+};
 
 /** A checkpoint that can be put into graphs. */
 export interface LanguageModel {
@@ -42,26 +46,10 @@ export interface LanguageModel {
   readonly head: (hidden: Tensor, linear?: Linear) => Tensor;
 }
 
-/** Opens a folder as Hugging Face lays it out (`config.json`, `*.safetensors`). Throws EmosllmError. */
-export async function openLanguageModel(folder: string): Promise<LanguageModel> {
-  const file = join(folder, "config.json");
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (cause) {
-    throw new EmosllmError(
-      "checkpoint_not_found",
-      `${file} cannot be read: a model folder needs config.json, tokenizer.json and *.safetensors`,
-      { cause },
-    );
-  }
-  let raw: Record<string, unknown>;
-  try {
-    raw = JSON.parse(text) as Record<string, unknown>;
-  } catch (cause) {
-    throw new EmosllmError("checkpoint_invalid", `${file} is not JSON: ${(cause as Error).message}`, { cause });
-  }
-  return languageModel(parseModelConfig(raw), await openCheckpoint(folder));
+/** Opens a folder as Hugging Face lays it out (`config.json`, `*.safetensors` or `pytorch_model.bin`). Throws EmosllmError. */
+export async function openLanguageModel(folder: string, options: OpenCheckpointOptions = {}): Promise<LanguageModel> {
+  const raw = await readJsonObject(join(folder, "config.json"), "a model folder needs config.json and weights");
+  return languageModel(parseModelConfig(raw), await openCheckpoint(folder, options));
 }
 
 /** Puts a checkpoint behind {@link LanguageModel}. Throws EmosllmError `model_unsupported` for an unknown `model_type`. */
@@ -76,26 +64,29 @@ export function languageModelOver(
   names: ReadonlySet<string>,
   tensor: (name: string) => Tensor,
 ): Omit<LanguageModel, "checkpoint"> {
-  const build = BUILDERS[config.modelType];
-  if (!build)
+  const architecture = ARCHITECTURES[config.modelType];
+  if (!architecture)
     throw new EmosllmError(
       "model_unsupported",
-      `model_type '${config.modelType}' is not supported; supported are ${Object.keys(BUILDERS).join(", ")}`,
+      `model_type '${config.modelType}' is not supported; supported are ${Object.keys(ARCHITECTURES).join(", ")}`,
     );
   const linear = linearOver(names, tensor);
   const tied = config.tieWordEmbeddings || !names.has("lm_head.weight");
+  const softcap = architecture.logitSoftcap?.(config);
   return {
     config,
     linear,
     linearPaths: [...names]
       .filter((name) => /\.layers\.\d+\..*_proj\.weight$/.test(name))
       .map((name) => name.slice(0, -".weight".length)),
-    embed: (ids) => gather(tensor("model.embed_tokens.weight"), ids),
-    layers: (hidden, layout, own = linear) => build({ config, tensor, linear: own, layout, hidden }),
+    embed: (ids) => mul(gather(tensor("model.embed_tokens.weight"), ids), architecture.embedScale?.(config) ?? 1),
+    layers: (hidden, layout, own = linear) => decoder(architecture, { config, tensor, linear: own, layout, hidden }),
     head: (hidden, own = linear) => {
-      const normed = rmsNorm(hidden, tensor("model.norm.weight"), { epsilon: config.normEpsilon });
-      if (!tied) return own(["lm_head"], normed)[0] as Tensor;
-      return matmul(normed, tensor("model.embed_tokens.weight"), { transB: true });
+      const normed = normOf(architecture, { config, tensor })("model.norm", hidden);
+      const logits = tied
+        ? matmul(normed, tensor("model.embed_tokens.weight"), { transB: true })
+        : (own(["lm_head"], normed)[0] as Tensor);
+      return softcap === undefined ? logits : mul(tanh(mul(logits, 1 / softcap)), softcap);
     },
   };
 }

@@ -1,0 +1,121 @@
+/** @file The decoder layers that all supported language models share: norm, rotary attention with shared keys, norm, gated units. */
+import {
+  type Dim,
+  type Tensor,
+  add,
+  concat,
+  gelu,
+  mul,
+  relu,
+  reshape,
+  rmsNorm,
+  rotary,
+  silu,
+  slice,
+} from "@emosllm/graph";
+import { EmosllmError } from "@emosllm/interfaces";
+import type { Architecture, LayerInputs, LayerNorms, LayerScope, Projection, RotaryPositions } from "./architecture.ts";
+import type { ModelConfig } from "./config.ts";
+import { type RopeAngles, ropeAngles } from "./rope.ts";
+
+/** Llama's two norms. */
+const PRE_NORMS: LayerNorms = { beforeAttention: "input_layernorm", beforeFeedForward: "post_attention_layernorm" };
+
+/** `hidden_act` / `hidden_activation`, under transformers' names. */
+const ACTIVATIONS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
+  silu,
+  relu,
+  gelu: (x) => gelu(x),
+  gelu_pytorch_tanh: (x) => gelu(x, { approximate: "tanh" }),
+};
+
+/** RMS norm by a tensor of the checkpoint, as `architecture` scales it. */
+export const normOf =
+  (architecture: Architecture, { config, tensor }: Pick<LayerInputs, "config" | "tensor">) =>
+  (name: string, x: Tensor): Tensor => {
+    const w = tensor(`${name}.weight`);
+    return rmsNorm(x, architecture.normOffset ? add(w, 1) : w, { epsilon: config.normEpsilon });
+  };
+
+/** All layers: `[tokens, hiddenSize]` -> the same, before the final norm. */
+export function decoder(architecture: Architecture, { config, tensor, linear, layout, hidden }: LayerInputs): Tensor {
+  const { heads, keyValueHeads, headDim } = config;
+  const normed = normOf(architecture, { config, tensor });
+  const norms = architecture.norms ?? PRE_NORMS;
+  const project = architecture.project ?? separateProjections;
+  const activation = activationOf(config);
+  const angles = anglesByRope((rope) => ropeAngles(layout, config, rope));
+  let h = hidden;
+  for (let index = 0; index < config.layers; index++) {
+    const at = `model.layers.${index}`;
+    const scope: LayerScope = { config, tensor, linear, index, at, norm: (name, x) => normed(`${at}.${name}`, x) };
+    const afterwards = (name: string | undefined, x: Tensor): Tensor => (name === undefined ? x : scope.norm(name, x));
+    const { rope, ...details } = architecture.attention?.(config, index) ?? {};
+
+    const [q, k, v] = project(scope, scope.norm(norms.beforeAttention, h));
+    const turn = (x: Tensor, n: number): Tensor => (rope === null ? x : rotated(x, n, headDim, angles(rope)));
+    const mixed = layout.attend(turn(q, heads), turn(k, keyValueHeads), v, {
+      heads,
+      keyValueHeads,
+      headDim,
+      ...(details.scale === undefined ? {} : { scale: details.scale }),
+      softcap: details.softcap,
+      window: details.window,
+    });
+    h = add(h, afterwards(norms.afterAttention, one(linear([`${at}.self_attn.o_proj`], mixed))));
+
+    const [gate, up] = (architecture.gateAndUp ?? separateUnits)(scope, scope.norm(norms.beforeFeedForward, h));
+    const down = one(linear([`${at}.mlp.down_proj`], mul(activation(gate), up)));
+    h = add(h, afterwards(norms.afterFeedForward, down));
+  }
+  return h;
+}
+
+const one = (list: readonly Tensor[]): Tensor => list[0] as Tensor;
+
+/** `q_proj`, `k_proj`, `v_proj`, with biases where the checkpoint has them. */
+export const separateProjections: Projection = ({ linear, at }, x) =>
+  linear([`${at}.self_attn.q_proj`, `${at}.self_attn.k_proj`, `${at}.self_attn.v_proj`], x) as [Tensor, Tensor, Tensor];
+
+/** The same with an RMS norm of each head of q and k (`q_norm`, `k_norm`: `[headDim]`). */
+export const projectionsWithHeadNorms: Projection = (scope, x) => {
+  const { heads, keyValueHeads, headDim } = scope.config;
+  const [q, k, v] = separateProjections(scope, x);
+  const perHead = (name: string, y: Tensor, n: number): Tensor =>
+    reshape(scope.norm(`self_attn.${name}`, reshape(y, [y.shape[0] as Dim, n, headDim])), y.shape);
+  return [perHead("q_norm", q, heads), perHead("k_norm", k, keyValueHeads), v];
+};
+
+const separateUnits = ({ linear, at }: LayerScope, x: Tensor): [Tensor, Tensor] =>
+  linear([`${at}.mlp.gate_proj`, `${at}.mlp.up_proj`], x) as [Tensor, Tensor];
+
+/** Turns the first `2 * cosine.shape[1]` numbers of each head by its position, the rest (`partial_rotary_factor`) stays. */
+function rotated(x: Tensor, heads: number, headDim: number, { cosine, sine }: RopeAngles): Tensor {
+  const turned = 2 * (cosine.shape[1] as number);
+  if (turned === headDim) return rotary(x, cosine, sine, { heads });
+  const tokens = x.shape[0] as Dim;
+  const byHead = reshape(x, [tokens, heads, headDim]);
+  const first = rotary(reshape(slice(byHead, 2, 0, turned), [tokens, heads * turned]), cosine, sine, { heads });
+  return reshape(concat([reshape(first, [tokens, heads, turned]), slice(byHead, 2, turned)], 2), x.shape);
+}
+
+/** Layers with the same rotary positions share their angles. */
+function anglesByRope(build: (rope: RotaryPositions | undefined) => RopeAngles) {
+  const made = new Map<string, RopeAngles>();
+  return (rope: RotaryPositions | undefined): RopeAngles => {
+    const key = JSON.stringify(rope ?? null);
+    let angles = made.get(key);
+    if (!angles) made.set(key, (angles = build(rope)));
+    return angles;
+  };
+}
+
+function activationOf({ activation }: ModelConfig): (x: Tensor) => Tensor {
+  const found = ACTIVATIONS[activation];
+  if (!found)
+    throw new EmosllmError(
+      "model_unsupported",
+      `config.json: hidden_act '${activation}' is not supported; supported are ${Object.keys(ACTIVATIONS).join(", ")}`,
+    );
+  return found;
+}
