@@ -1,9 +1,11 @@
 """Reads tools/tiny-backbone/model with transformers and writes what it makes of texts and chats: the fixture of the tokenizer tests.
 
-usage: python tiny_backbone.py            (from the repository root)
+usage: python tiny_backbone.py                      (from the repository root)
+       python tiny_backbone.py --examples FILE      what the committed weights do on examples of write-examples.ts
 Also checks that config.json is a Llama of 1 to 2 million parameters, and that tokenizers alone gives the same ids.
 """
 import json
+import sys
 
 import torch
 from tokenizers import Tokenizer
@@ -32,6 +34,38 @@ CHATS = [
         {"role": "user", "content": "And now?"},
     ],
 ]
+
+
+
+def kind_of(answer):
+    if answer is None:
+        return "reading"
+    if answer.isalpha() and answer.islower():
+        return "label word"
+    return "letter or number" if len(answer) == 1 else "sentence"
+
+
+def evaluate(file):
+    model = LlamaForCausalLM.from_pretrained(MODEL).float().eval()
+    table = {}
+    for line in open(file):
+        example = json.loads(line)
+        ids = torch.tensor([example["ids"]])
+        with torch.no_grad():
+            guess = model(ids).logits[0, :-1].argmax(-1)
+        mask = torch.tensor(example.get("lossMask", [True] * ids.shape[1])[1:])
+        right = (guess == ids[0, 1:])[mask]
+        row = table.setdefault(kind_of(example.get("answer")), {"examples": 0, "exact": 0, "tokens": 0, "right": 0})
+        row["examples"] += 1
+        row["exact"] += int(right.all())
+        row["tokens"] += len(right)
+        row["right"] += int(right.sum())
+    print(json.dumps({k: {"examples": r["examples"], "exact": round(r["exact"] / r["examples"], 3), "tokens": round(r["right"] / r["tokens"], 3)} for k, r in table.items()}))
+
+
+if sys.argv[1:2] == ["--examples"]:
+    evaluate(sys.argv[2])
+    sys.exit()
 
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
 assert isinstance(tokenizer, PreTrainedTokenizerFast)
