@@ -1,27 +1,12 @@
 /** @file The trained part of a LoRA adapter: names and shapes as PEFT's files have them, and how it enters a backbone's linear layers. */
-import type { Linear, TensorTable } from "@emosllm/backbones";
-import { type Shape, type Tensor, add, matmul } from "@emosllm/graph";
+import { type Linear, type TensorTable, frozen, linearOver } from "@emosllm/backbones";
+import { type Shape, type Tensor, add, div, dropout, matmul, mul, sqrt, sub, sum } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraConfig } from "./config.ts";
-import { type LoraTarget, loraTargets } from "./targets.ts";
-
-const PREFIX = "base_model.model.";
-
-/** Names of the two matrices of a module, as in `adapter_model.safetensors`. */
-export const loraNames = (path: string): { readonly a: string; readonly b: string } => ({
-  a: `${PREFIX}${path}.lora_A.weight`,
-  b: `${PREFIX}${path}.lora_B.weight`,
-});
-
-/** An adapter without its numbers. */
-export interface LoraAdapter {
-  readonly config: LoraConfig;
-  readonly targets: readonly LoraTarget[];
-  /** Shapes by PEFT's names: A `[r, in]`, B `[out, r]`. */
-  readonly parameters: Readonly<Record<string, readonly number[]>>;
-  /** The backbone's linear layers with the adapter: W x + scaling * B(A x). */
-  readonly apply: (linear: Linear, parameter: (name: string, shape: Shape) => Tensor) => Linear;
-}
+import { constantCopy } from "./constant-copy.ts";
+import { loraNames } from "./names.ts";
+import { replacedTensors } from "./replaced.ts";
+import { type LoraTarget, loraTargets, matchTargets } from "./targets.ts";
 
 /** The base's linear layers: paths and `[out, in]`. */
 export interface LoraBase {
@@ -29,28 +14,141 @@ export interface LoraBase {
   readonly tensors: TensorTable;
 }
 
+/** A trained tensor as graph, by PEFT's name. */
+export type Parameter = (name: string, shape: Shape) => Tensor;
+
+/** Options of {@link LoraAdapter.apply}. */
+export interface ApplyOptions {
+  /** i64 scalar, another one each step: with it `lora_dropout` of the inputs of A are 0. For training only. */
+  readonly dropoutKey?: Tensor;
+}
+
+/** An adapter without its numbers. */
+export interface LoraAdapter {
+  readonly config: LoraConfig;
+  readonly targets: readonly LoraTarget[];
+  /** Shapes by PEFT's names: A `[r, in]`, B `[out, r]`, then what else the config trains. */
+  readonly parameters: Readonly<Record<string, readonly number[]>>;
+  /** Tensors of the base that are trained whole: name in the base -> name in `parameters`. */
+  readonly replaced: ReadonlyMap<string, string>;
+  /** The backbone's linear layers with the adapter: W x + scaling * B(A x); with DoRA m / |W + scaling * B A| times that. */
+  readonly apply: (linear: Linear, parameter: Parameter, options?: ApplyOptions) => Linear;
+}
+
+/** What PEFT offers beyond this package; each changes what is computed. */
+const UNSUPPORTED: readonly string[] = [
+  "alora_invocation_tokens",
+  "arrow_config",
+  "kasa_config",
+  "layer_replication",
+  "megatron_config",
+  "monteclora_config",
+  "target_parameters",
+  "trainable_token_indices",
+  "use_bdlora",
+  "use_qalora",
+  "velora_config",
+];
+
+/** These take something out of the base's weights, so that A and B alone do not fit the plain base. */
+const CHANGES_BASE = /^(pissa|olora|corda|loftq|lora_ga|mica)/;
+
+function refuseUnsupported(config: LoraConfig): void {
+  const asked = UNSUPPORTED.filter((key) => {
+    const value = config[key];
+    return value !== undefined && value !== null && value !== false && !(Array.isArray(value) && value.length === 0);
+  });
+  if (asked.length > 0)
+    throw new EmosllmError("not_supported", `adapter_config.json: ${asked.join(", ")} is not supported`);
+  const initial = config.init_lora_weights;
+  if (typeof initial === "string" && CHANGES_BASE.test(initial))
+    throw new EmosllmError(
+      "not_supported",
+      `adapter_config.json: init_lora_weights '${initial}' changes the base's weights; save the adapter as a plain LoRA (PEFT: path_initial_model_for_weight_conversion)`,
+    );
+}
+
+/** The output layer, where it has weights of its own. */
+const outputPath = (tensors: TensorTable): string | undefined => (tensors.has("lm_head.weight") ? "lm_head" : undefined);
+
+/** Options of {@link loraAdapter}. */
+export interface LoraAdapterOptions {
+  /** Throw for target names that match nothing (the default); otherwise they are left out. */
+  readonly strict?: boolean;
+}
+
 /** Lays an adapter out over a base. Throws EmosllmError `adapter_invalid`, `not_supported`. */
-export function loraAdapter(config: LoraConfig, base: LoraBase): LoraAdapter {
-  for (const key of ["use_dora", "lora_bias"] as const)
-    if (config[key]) throw new EmosllmError("not_supported", `adapter_config.json: ${key} is not supported yet`);
-  if (config.bias !== "none" || config.modules_to_save !== null)
-    throw new EmosllmError("not_supported", "adapter_config.json: bias and modules_to_save are not supported yet");
-  const targets = loraTargets(config, base.linearPaths);
+export function loraAdapter(
+  config: LoraConfig,
+  base: LoraBase,
+  { strict = true }: LoraAdapterOptions = {},
+): LoraAdapter {
+  refuseUnsupported(config);
+  const output = outputPath(base.tensors);
+  const find = strict
+    ? loraTargets
+    : (...args: Parameters<typeof matchTargets>): readonly LoraTarget[] => matchTargets(...args).targets;
+  const targets = find(config, base.linearPaths, output);
+  const byPath = new Map(targets.map((t) => [t.path, t]));
+  const linearModules = new Set([...base.linearPaths, ...(output === undefined ? [] : [output])]);
+  const replaced = replacedTensors(config, base.tensors, new Set(byPath.keys()), linearModules);
+
+  const shapeOf = (name: string): readonly number[] => base.tensors.get(name)?.shape ?? [];
   const parameters: Record<string, readonly number[]> = {};
   for (const { path, rank } of targets) {
-    const [out, input] = (base.tensors.get(`${path}.weight`)?.shape ?? []) as readonly [number, number];
-    const { a, b } = loraNames(path);
-    parameters[a] = [rank, input];
-    parameters[b] = [out, rank];
+    const [out, input] = shapeOf(`${path}.weight`) as readonly [number, number];
+    const names = loraNames(path);
+    parameters[names.a] = [rank, input];
+    parameters[names.b] = [out, rank];
+    if (config.lora_bias) parameters[names.bBias] = [out];
+    if (config.use_dora) parameters[names.magnitude] = [out];
   }
-  const byPath = new Map(targets.map((t) => [t.path, t]));
-  const apply: LoraAdapter["apply"] = (linear, parameter) => (paths, x) =>
-    linear(paths, x).map((y, i) => {
-      const target = byPath.get(paths[i] as string);
-      if (!target) return y;
-      const { a, b } = loraNames(target.path);
-      const [A, B] = [parameter(a, parameters[a] as Shape), parameter(b, parameters[b] as Shape)];
-      return add(y, matmul(matmul(x, A, { transB: true }), B, { transB: true, alpha: target.scaling }));
-    });
-  return { config, targets, parameters, apply };
+  for (const [from, name] of replaced) parameters[name] = shapeOf(from);
+
+  const streams = new Map(targets.map((t, i) => [t.path, i]));
+  const apply: LoraAdapter["apply"] = (linear, parameter, { dropoutKey } = {}) => {
+    const get = (name: string): Tensor => parameter(name, parameters[name] as Shape);
+    const trained = (name: string): Tensor | undefined => {
+      const own = replaced.get(name);
+      return own === undefined ? undefined : get(own);
+    };
+    const inBase = (name: string): Tensor => frozen(base.tensors, name);
+    const whole = linearOver(new Set(base.tensors.keys()), (name) => trained(name) ?? inBase(name));
+
+    /** W x + b -> the same with the adapter. */
+    const adapted = (target: LoraTarget, y: Tensor, x: Tensor): Tensor => {
+      const names = loraNames(target.path);
+      const [A, B] = [get(names.a), get(names.b)];
+      const rate = dropoutKey ? config.lora_dropout : 0;
+      const seen =
+        dropoutKey && rate > 0 ? dropout(x, dropoutKey, { rate, stream: streams.get(target.path) as number }) : x;
+      const low = matmul(seen, A, { transB: true });
+      const change = matmul(low, B, { transB: true, alpha: target.scaling });
+      if (config.lora_bias) return add(y, add(change, mul(get(names.bBias), target.scaling)));
+      if (!config.use_dora) return add(y, change);
+      // Liu et al. 2024 (arXiv 2402.09353), equation 5; its section 4.3 takes the norm as a constant.
+      const W = inBase(`${target.path}.weight`);
+      const moved = add(W, matmul(constantCopy(B), constantCopy(A), { alpha: target.scaling }));
+      const factor = div(get(names.magnitude), sqrt(sum(mul(moved, moved), 1)));
+      const biasName = `${target.path}.bias`;
+      const bias = base.tensors.has(biasName) ? (trained(biasName) ?? inBase(biasName)) : undefined;
+      const plain = seen === x ? (bias ? sub(y, bias) : y) : matmul(seen, W, { transB: true });
+      return add(y, add(mul(sub(factor, 1), plain), mul(factor, change)));
+    };
+
+    return (paths, x) => {
+      const asked = paths.filter((path) => !replaced.has(`${path}.weight`));
+      const given = asked.length === 0 ? [] : linear(asked, x);
+      return paths.map((path) => {
+        const at = asked.indexOf(path);
+        if (at < 0) return whole([path], x)[0] as Tensor;
+        let y = given[at] as Tensor;
+        const bias = trained(`${path}.bias`);
+        if (bias) y = add(y, sub(bias, inBase(`${path}.bias`)));
+        const target = byPath.get(path);
+        return target ? adapted(target, y, x) : y;
+      });
+    };
+  };
+  return { config, targets, parameters, replaced, apply };
 }

@@ -71,7 +71,8 @@ const orNull =
   (check: Check): Check =>
   (v) =>
     v === null || check(v);
-const isNumbers: Check = (v) => typeof v === "object" && v !== null && Object.values(v).every(isReal);
+const isNumbers: Check = (v) =>
+  typeof v === "object" && v !== null && !Array.isArray(v) && Object.values(v).every(isReal);
 
 const CHECKS: Readonly<Record<string, readonly [Check, string]>> = {
   peft_type: [(v) => v === "LORA", "'LORA'"],
@@ -91,7 +92,7 @@ const CHECKS: Readonly<Record<string, readonly [Check, string]>> = {
     "a layer, a list of layers, or null",
   ],
   layers_pattern: [orNull((v) => typeof v === "string" || isNames(v)), "a name, a list of names, or null"],
-  rank_pattern: [isNumbers, "an object of numbers"],
+  rank_pattern: [(v) => isNumbers(v) && Object.values(v as object).every(isCount), "an object of whole numbers >= 1"],
   alpha_pattern: [isNumbers, "an object of numbers"],
   use_rslora: [(v) => typeof v === "boolean", "true or false"],
   use_dora: [(v) => typeof v === "boolean", "true or false"],
@@ -99,6 +100,23 @@ const CHECKS: Readonly<Record<string, readonly [Check, string]>> = {
   bias: [(v) => v === "none" || v === "all" || v === "lora_only", "'none', 'all' or 'lora_only'"],
   modules_to_save: [orNull(isNames), "a list of names or null"],
 };
+
+/** What PEFT's own LoraConfig refuses, and we do too: the file could not be read back there. */
+const CONFLICTS: readonly (readonly [(c: LoraConfig) => boolean, string])[] = [
+  [
+    (c) => typeof c.target_modules === "string" && c.layers_to_transform !== null,
+    "layers_to_transform cannot be used when target_modules is a regular expression or 'all-linear'",
+  ],
+  [
+    (c) => typeof c.target_modules === "string" && c.layers_pattern !== null,
+    "layers_pattern cannot be used when target_modules is a regular expression or 'all-linear'",
+  ],
+  [
+    (c) => (c.layers_pattern?.length ?? 0) > 0 && c.layers_to_transform === null,
+    "layers_pattern needs layers_to_transform",
+  ],
+  [(c) => c.lora_bias && c.use_dora, "lora_bias cannot be used with use_dora"],
+];
 
 /** Fills in PEFT's defaults and checks. Throws EmosllmError `adapter_invalid` naming every wrong field; `place` opens the message. */
 export function loraConfig(fields: Readonly<Record<string, unknown>>, place = "adapter_config.json"): LoraConfig {
@@ -108,12 +126,7 @@ export function loraConfig(fields: Readonly<Record<string, unknown>>, place = "a
   const problems = Object.entries(CHECKS).flatMap(([key, [check, accepted]]) =>
     check(full[key]) ? [] : [`${key} is ${JSON.stringify(full[key])}, accepted: ${accepted}`],
   );
-  if (
-    typeof full.target_modules === "string" &&
-    full.target_modules !== "all-linear" &&
-    full.layers_to_transform !== null
-  )
-    problems.push("layers_to_transform cannot be used when target_modules is a regular expression");
+  for (const [wrong, message] of CONFLICTS) if (problems.length === 0 && wrong(full)) problems.push(message);
   if (problems.length > 0) throw new EmosllmError("adapter_invalid", `${place}: ${problems.join("; ")}`);
   return full as LoraConfig;
 }
@@ -122,7 +135,10 @@ export function loraConfig(fields: Readonly<Record<string, unknown>>, place = "a
 export async function readLoraConfig(folder: string): Promise<LoraConfig> {
   const file = join(folder, "adapter_config.json");
   try {
-    return loraConfig(JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>, file);
+    const fields: unknown = JSON.parse(await readFile(file, "utf8"));
+    if (typeof fields !== "object" || fields === null || Array.isArray(fields))
+      throw new EmosllmError("adapter_invalid", `${file} is no JSON object`);
+    return loraConfig(fields as Record<string, unknown>, file);
   } catch (cause) {
     if (cause instanceof EmosllmError) throw cause;
     throw new EmosllmError("adapter_invalid", `${file} cannot be read as JSON: ${(cause as Error).message}`, { cause });

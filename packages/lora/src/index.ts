@@ -1,3 +1,20 @@
-export { loraAdapter, loraNames, type LoraAdapter, type LoraBase } from "./adapter.ts";
+export {
+  loraAdapter,
+  type ApplyOptions,
+  type LoraAdapter,
+  type LoraAdapterOptions,
+  type LoraBase,
+  type Parameter,
+} from "./adapter.ts";
 export { loraConfig, loraConfigText, LORA_DEFAULTS, readLoraConfig, type LoraConfig } from "./config.ts";
-export { loraTargets, type LoraTarget } from "./targets.ts";
+export { firstValues } from "./first-values.ts";
+export {
+  loadAdapter,
+  type AdapterReport,
+  type LoadAdapterOptions,
+  type LoadedAdapter,
+} from "./load.ts";
+export { mergeAdapter, type MergeOptions, type MergeResult } from "./merge.ts";
+export { loraNames, type LoraNames } from "./names.ts";
+export { saveAdapter, type AdapterContents, type AdapterDType, type SaveAdapterOptions } from "./save.ts";
+export { loraTargets, matchTargets, type LoraTarget, type MatchedTargets } from "./targets.ts";

@@ -36,17 +36,18 @@ function names(value: readonly string[] | string, key: string): (path: string) =
 }
 
 function layerFilter(config: LoraConfig): (path: string) => boolean {
-  if (config.layers_to_transform === null) return () => true;
   const layers = new Set(asList(config.layers_to_transform));
-  const patterns = asList(config.layers_pattern);
+  if (layers.size === 0) return () => true; // null and an empty list mean every layer
+  const patterns = asList(config.layers_pattern).filter((p) => p !== "");
+  // The first number after a name decides: in a mixture of experts the later ones count experts.
   const search =
     patterns.length === 0
       ? [/^.*?\.[^.]*\.(\d+)\./]
-      : patterns.map((p) => pattern(p, "layers_pattern", (t) => `^.*?\\.${t}\\.(\\d+)\\.`));
+      : patterns.map((p) => pattern(p, "layers_pattern", (t) => `^(?:(?:^|.*?\\.)${t}\\.(\\d+)\\.)`));
   return (path) => {
     for (const re of search) {
       const found = re.exec(path);
-      if (found) return layers.has(Number(found[1]));
+      if (found) return found[1] !== undefined && layers.has(Number(found[1]));
     }
     return false;
   };
@@ -58,31 +59,58 @@ function override(table: Readonly<Record<string, number>>, key: string, path: st
   return fallback;
 }
 
+/** Adapted modules, and the names of `target_modules` that match no module at all. */
+export interface MatchedTargets {
+  readonly targets: readonly LoraTarget[];
+  readonly unmatched: readonly string[];
+}
+
 /**
- * The adapted modules among `linearPaths` (all linear layers but the output layer), in that order. Throws EmosllmError
- * `adapter_invalid` when nothing, or one of the listed names, matches no module.
+ * PEFT's `check_target_module_exists` over `linearPaths` (all linear layers but the output layer) and `outputPath`, which
+ * `all-linear` leaves out. Throws EmosllmError `adapter_invalid` for a broken pattern only.
  */
-export function loraTargets(config: LoraConfig, linearPaths: readonly string[]): LoraTarget[] {
+export function matchTargets(
+  config: LoraConfig,
+  linearPaths: readonly string[],
+  outputPath: string | undefined = undefined,
+): MatchedTargets {
   const { target_modules: wanted, exclude_modules: excluded } = config;
-  const isTarget = wanted === "all-linear" ? () => true : names(wanted, "target_modules");
+  const all = isAllLinear(wanted);
+  const paths = all || outputPath === undefined ? linearPaths : [...linearPaths, outputPath];
+  const isTarget = all ? () => true : names(wanted, "target_modules");
   const isExcluded = excluded === null ? () => false : names(excluded, "exclude_modules");
   const inLayers = layerFilter(config);
-  const saved = asList(config.modules_to_save);
-  const targets = linearPaths
-    .filter((p) => isTarget(p) && !isExcluded(p) && inLayers(p) && !saved.some((s) => p.split(".").includes(s)))
+  const saved = asList(config.modules_to_save).map((m) =>
+    pattern(m, "modules_to_save", (p) => `^(?:(^|.*\\.)${p}($|\\..*))`),
+  );
+  const targets = paths
+    .filter((p) => isTarget(p) && !isExcluded(p) && inLayers(p) && !saved.some((s) => s.test(p)))
     .map((path) => {
       const rank = override(config.rank_pattern, "rank_pattern", path, config.r);
       const alpha = override(config.alpha_pattern, "alpha_pattern", path, config.lora_alpha);
       return { path, rank, scaling: config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank };
     });
-  const lost =
-    typeof wanted === "string" ? [] : wanted.filter((t) => !linearPaths.some((p) => p === t || p.endsWith(`.${t}`)));
-  if (targets.length === 0 || lost.length > 0) {
+  const listed = typeof wanted === "string" ? [] : wanted;
+  const unmatched = listed.filter((t) => !paths.some((p) => p === t || p.endsWith(`.${t}`)));
+  return { targets, unmatched: targets.length === 0 && unmatched.length === 0 ? asList(wanted) : unmatched };
+}
+
+/** `target_modules: "all-linear"`, in any case of letters. */
+export const isAllLinear = (wanted: LoraConfig["target_modules"]): boolean =>
+  typeof wanted === "string" && wanted.toLowerCase() === "all-linear";
+
+/**
+ * The adapted modules, in the order of `linearPaths`. Throws EmosllmError `adapter_invalid` when nothing, or one of the listed
+ * names, matches no module.
+ */
+export function loraTargets(config: LoraConfig, linearPaths: readonly string[], outputPath?: string): LoraTarget[] {
+  const { targets, unmatched } = matchTargets(config, linearPaths, outputPath);
+  if (unmatched.length > 0) {
     const leaves = [...new Set(linearPaths.map((p) => p.split(".").at(-1)))];
     throw new EmosllmError(
       "adapter_invalid",
-      `adapter_config.json: target_modules ${JSON.stringify(lost.length > 0 ? lost : wanted)} matches no linear layer; there are ${leaves.join(", ")}`,
+      `adapter_config.json: target_modules ${JSON.stringify(unmatched)} matches no linear layer; there are ${leaves.join(", ")}`,
     );
   }
-  return targets;
+  return [...targets];
 }

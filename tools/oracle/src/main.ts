@@ -2,6 +2,7 @@
 type Check = (args: readonly string[]) => AsyncIterable<{ readonly ok: boolean }>;
 
 const CHECKS: Readonly<Record<string, () => Promise<Check>>> = {
+  adapters: async () => (await import("./adapters.ts")).checkAdapters,
   emosllm: async () => (await import("./emosllm.ts")).checkEmosllm,
   models: async () => (await import("./models.ts")).checkModels,
 };

@@ -1,0 +1,46 @@
+/** @file What an adapter's tensors are before training: the base as it is, nothing added. */
+import { type StoredTensor, readTensor } from "@emosllm/checkpoints";
+import type { LoraAdapter, LoraBase } from "./adapter.ts";
+import { loraNames } from "./names.ts";
+
+/** L2 norm of each row of `[rows, width]`. */
+export function rowNorms(matrix: Float32Array, rows: number): Float32Array {
+  const width = matrix.length / rows;
+  return Float32Array.from({ length: rows }, (_, r) => {
+    let total = 0;
+    for (let i = r * width; i < (r + 1) * width; i++) total += (matrix[i] as number) ** 2;
+    return Math.sqrt(total);
+  });
+}
+
+/**
+ * Values that leave the base as it is: A and B 0 (a trainer draws A), DoRA's magnitudes the norms of W's rows, biases and whole
+ * modules the base's. `names`: only these. Throws what reading the base throws.
+ */
+export async function firstValues(
+  adapter: LoraAdapter,
+  base: LoraBase,
+  names: readonly string[] = Object.keys(adapter.parameters),
+): Promise<Map<string, StoredTensor>> {
+  const sources = new Map([...adapter.replaced].map(([from, name]) => [name, from]));
+  const magnitudes = new Map(adapter.targets.map((t) => [loraNames(t.path).magnitude, `${t.path}.weight`]));
+  const read = async (name: string): Promise<Float32Array> => {
+    const source = base.tensors.get(name);
+    if (!source) throw new RangeError(`internal: the base has no '${name}'`);
+    return readTensor(source, "f32");
+  };
+  const values = new Map<string, StoredTensor>();
+  for (const name of names) {
+    const shape = adapter.parameters[name];
+    if (!shape) throw new RangeError(`internal: the adapter has no '${name}'`);
+    const [from, matrix] = [sources.get(name), magnitudes.get(name)];
+    const data =
+      from !== undefined
+        ? await read(from)
+        : matrix !== undefined
+          ? rowNorms(await read(matrix), shape[0] as number)
+          : new Float32Array(shape.reduce((p, d) => p * d, 1));
+    values.set(name, { dtype: "f32", shape, data });
+  }
+  return values;
+}

@@ -1,0 +1,183 @@
+/** @file Merges an adapter into the base's weights: an ordinary model folder that needs no adapter any more. */
+import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { openLanguageModel } from "@emosllm/backbones";
+import {
+  type StoredTensor,
+  type TensorSource,
+  DTYPES,
+  elementCount,
+  f32ToBf16,
+  f32ToF16,
+  readTensor,
+  writeSafetensors,
+} from "@emosllm/checkpoints";
+import { EmosllmError } from "@emosllm/interfaces";
+import { rowNorms } from "./first-values.ts";
+import { type LoadedAdapter, loadAdapter } from "./load.ts";
+import { loraNames } from "./names.ts";
+import { writeTextWhole } from "./save.ts";
+import type { LoraTarget } from "./targets.ts";
+
+/** Options of {@link mergeAdapter}. */
+export interface MergeOptions {
+  /** Folder of the base: config.json and weights of any dtype, sharded or not. */
+  readonly base: string;
+  /** Folder of the adapter. */
+  readonly adapter: string;
+  /** Folder that is made; it may not be there yet. */
+  readonly out: string;
+  /** Largest shard in bytes (a tensor larger than that has one of its own); 2 GB when not given. One shard at a time is in memory. */
+  readonly maxShardBytes?: number;
+}
+
+/** What {@link mergeAdapter} wrote. */
+export interface MergeResult {
+  readonly files: readonly string[];
+  /** Names of the tensors that differ from the base's. */
+  readonly changed: readonly string[];
+}
+
+const WEIGHTS = /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$/;
+
+/**
+ * Writes `out`: the base's other files, and its weights with W + scaling * B A (DoRA: m / |W + scaling * B A| times that), trained
+ * biases and whole modules in place. Computed in f32 and stored in the base's dtype, as PEFT's `merge_and_unload` does.
+ * Throws EmosllmError `adapter_invalid`, `not_supported` (lora_bias over a layer without bias, as in PEFT), `usage` when `out` is
+ * there already, `disk_full`.
+ */
+export async function mergeAdapter({ base, adapter, out, maxShardBytes = 2e9 }: MergeOptions): Promise<MergeResult> {
+  const target = resolve(out);
+  if (await readdir(target).then((names) => names.length > 0, () => false))
+    throw new EmosllmError("usage", `${target} is there already; give a folder that is not`);
+  const { checkpoint, linearPaths } = await openLanguageModel(base);
+  const { tensors } = checkpoint;
+  const loaded = await loadAdapter(adapter, { linearPaths, tensors });
+  const changes = changesOf(loaded, tensors);
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary, { recursive: true });
+  try {
+    for (const name of await readdir(base))
+      if (!WEIGHTS.test(name)) await cp(join(base, name), join(temporary, name), { recursive: true, dereference: true });
+    const shards = shardsOf([...tensors.values()], maxShardBytes);
+    const fileName = (i: number): string =>
+      shards.length === 1
+        ? "model.safetensors"
+        : `model-${String(i + 1).padStart(5, "0")}-of-${String(shards.length).padStart(5, "0")}.safetensors`;
+    const weightMap: Record<string, string> = {};
+    for (const [i, shard] of shards.entries()) {
+      const stored = new Map<string, StoredTensor>();
+      for (const source of shard) {
+        const change = changes.get(source.name);
+        stored.set(source.name, change ? await change(source) : await asItIs(source));
+        weightMap[source.name] = fileName(i);
+      }
+      await writeSafetensors(join(temporary, fileName(i)), stored, { format: "pt" });
+    }
+    if (shards.length > 1) {
+      const total = [...tensors.values()].reduce((n, t) => n + bytesOf(t), 0);
+      const index = { metadata: { total_size: total }, weight_map: weightMap };
+      await writeTextWhole(join(temporary, "model.safetensors.index.json"), `${JSON.stringify(index, null, 2)}\n`);
+    }
+    await rm(target, { recursive: true, force: true });
+    await rename(temporary, target);
+    return { files: shards.map((_, i) => join(target, fileName(i))), changed: [...changes.keys()] };
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true });
+    if ((cause as NodeJS.ErrnoException).code === "ENOSPC")
+      throw new EmosllmError("disk_full", `${target}: the disk is full; nothing was written`, { cause });
+    throw cause;
+  }
+}
+
+const bytesOf = ({ dtype, shape }: TensorSource): number => elementCount(shape) * DTYPES[dtype].bytes;
+
+function shardsOf(tensors: readonly TensorSource[], most: number): TensorSource[][] {
+  const shards: TensorSource[][] = [];
+  let left = 0;
+  for (const t of tensors) {
+    const bytes = bytesOf(t);
+    if (shards.length === 0 || bytes > left) {
+      shards.push([]);
+      left = most;
+    }
+    shards.at(-1)?.push(t);
+    left -= bytes;
+  }
+  return shards;
+}
+
+const asItIs = async (source: TensorSource): Promise<StoredTensor> => ({
+  dtype: source.dtype,
+  shape: source.shape,
+  data: await readTensor(source),
+});
+
+/** f32 values in the dtype of the base's tensor. */
+function like({ name, dtype, shape }: TensorSource, values: Float32Array): StoredTensor {
+  if (dtype === "f32") return { dtype, shape, data: values };
+  if (dtype === "bf16") return { dtype, shape, data: f32ToBf16(values) };
+  if (dtype === "f16") return { dtype, shape, data: f32ToF16(values) };
+  throw new EmosllmError("not_supported", `'${name}' is ${dtype}; merging needs f32, f16 or bf16`);
+}
+
+type Change = (source: TensorSource) => Promise<StoredTensor>;
+
+/** By the name of the base's tensor, how to compute the merged one. */
+function changesOf(
+  { config, adapter, tensors }: LoadedAdapter,
+  base: ReadonlyMap<string, TensorSource>,
+): Map<string, Change> {
+  const changes = new Map<string, Change>();
+  const value = (name: string): Float32Array => tensors.get(name)?.data as Float32Array;
+  for (const [from, name] of adapter.replaced) changes.set(from, (source) => Promise.resolve(like(source, value(name))));
+  for (const target of adapter.targets) {
+    const names = loraNames(target.path);
+    changes.set(`${target.path}.weight`, async (source) => {
+      const merged = addProduct(await readTensor(source, "f32"), value(names.b), value(names.a), target);
+      return like(source, config.use_dora ? rescaleRows(merged, value(names.magnitude)) : merged);
+    });
+    if (!config.lora_bias) continue;
+    const biasName = `${target.path}.bias`;
+    if (!base.has(biasName))
+      throw new EmosllmError(
+        "not_supported",
+        `lora_bias cannot be merged: the base has no '${biasName}' to hold it`,
+      );
+    changes.set(biasName, async (source) => {
+      const trained = adapter.replaced.get(biasName);
+      const before = trained === undefined ? await readTensor(source, "f32") : value(trained);
+      const extra = value(names.bBias);
+      return like(source, before.map((v, i) => v + (extra[i] as number) * target.scaling));
+    });
+  }
+  return changes;
+}
+
+/** W [out, in] + scaling * B [out, r] A [r, in], as a new array; sums in double, each result rounded as PyTorch's f32 steps are. */
+function addProduct(W: Float32Array, B: Float32Array, A: Float32Array, { rank, scaling }: LoraTarget): Float32Array {
+  const width = A.length / rank;
+  const result = new Float32Array(W.length);
+  const row = new Float64Array(width);
+  for (let o = 0; o < W.length / width; o++) {
+    row.fill(0);
+    for (let k = 0; k < rank; k++) {
+      const b = B[o * rank + k] as number;
+      for (let i = 0; i < width; i++) row[i] = (row[i] as number) + b * (A[k * width + i] as number);
+    }
+    for (let i = 0; i < width; i++)
+      result[o * width + i] = (W[o * width + i] as number) + Math.fround(Math.fround(row[i] as number) * scaling);
+  }
+  return result;
+}
+
+/** Each row scaled to the length that `magnitude` gives it. */
+function rescaleRows(matrix: Float32Array, magnitude: Float32Array): Float32Array {
+  const norms = rowNorms(matrix, magnitude.length);
+  const width = matrix.length / magnitude.length;
+  return matrix.map((v, i) => {
+    const row = Math.floor(i / width);
+    return v * Math.fround((magnitude[row] as number) / (norms[row] as number));
+  });
+}

@@ -1,0 +1,104 @@
+/**
+ * @file Replays what `peft_torch.py make` wrote: adapters of every kind over small language models. The same logits with the
+ * adapter, without it, and after merging it into the weights.
+ */
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type LanguageModel, type Linear, causalLayout, openLanguageModel } from "@emosllm/backbones";
+import { type StoredTensor, loadSafetensors } from "@emosllm/checkpoints";
+import { input, reshape } from "@emosllm/graph";
+import { loadAdapter, mergeAdapter, saveAdapter } from "@emosllm/lora";
+import { type HostTensor, compile, hostTensor } from "@emosllm/runtime";
+import { relativeError } from "./compare.ts";
+
+/** Largest differences of the logits, relative to the largest logit; `ok`: none above {@link LIMIT}. */
+export interface AdapterResult {
+  readonly variant: string;
+  readonly error: number | string;
+  readonly base_error?: number;
+  readonly merged_error?: number;
+  readonly ok: boolean;
+}
+
+/** f32 sums in another order: 1e-6 is usual. */
+export const LIMIT = 1e-5;
+
+/** Logits `[rows * length, vocabulary]` of padded-free rows of ids. */
+async function logits(
+  model: LanguageModel,
+  ids: StoredTensor,
+  linear: Linear,
+  values: ReadonlyMap<string, StoredTensor>,
+): Promise<Float32Array> {
+  const [rows, length] = ids.shape as readonly [number, number];
+  const fed = input("ids", [rows, length], "i64");
+  const hidden = model.layers(model.embed(reshape(fed, [rows * length])), causalLayout({ rows, suffix: length }), linear);
+  const program = await compile({ logits: model.head(hidden, linear) }, { weights: model.checkpoint.tensors, threads: 1 });
+  try {
+    const feeds: Record<string, HostTensor> = { ids: hostTensor("i64", ids.shape, ids.data as BigInt64Array) };
+    for (const { name } of program.inputs)
+      if (name !== "ids") {
+        const t = values.get(name) as StoredTensor;
+        feeds[name] = hostTensor("f32", t.shape, t.data as Float32Array);
+      }
+    return (await program.run(feeds))["logits"]?.data as Float32Array;
+  } finally {
+    await program.dispose();
+  }
+}
+
+/** Replays one variant's folder; with `resave` the adapter is also written there by our own writer. */
+export async function replayAdapter(folder: string, variant: string, resave?: string): Promise<AdapterResult> {
+  const golden = await loadSafetensors(join(folder, "golden.safetensors"));
+  const wanted = (name: string): Float32Array => golden.get(name)?.data as Float32Array;
+  const ids = golden.get("input_ids") as StoredTensor;
+  const backbone = join(folder, "backbone");
+  const model = await openLanguageModel(backbone);
+  const loaded = await loadAdapter(join(folder, "adapter"), {
+    linearPaths: model.linearPaths,
+    tensors: model.checkpoint.tensors,
+  });
+  const adapted = loaded.adapter.apply(model.linear, (name, shape) => input(name, shape));
+  const error = relativeError(await logits(model, ids, adapted, loaded.tensors), wanted("logits"));
+  const none = new Map<string, StoredTensor>();
+  const base_error = relativeError(await logits(model, ids, model.linear, none), wanted("base_logits"));
+
+  const scratch = await mkdtemp(join(tmpdir(), "emosllm-merge-"));
+  try {
+    const out = join(scratch, "merged");
+    // Small shards, so that the index is exercised too.
+    await mergeAdapter({ base: backbone, adapter: join(folder, "adapter"), out, maxShardBytes: 100_000 });
+    const merged = await openLanguageModel(out);
+    const merged_error = relativeError(await logits(merged, ids, merged.linear, none), wanted("merged_logits"));
+    if (resave !== undefined) await saveAdapter(join(resave, variant), loaded);
+    return { variant, error, base_error, merged_error, ok: Math.max(error, base_error, merged_error) <= LIMIT };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** `DIR... [--resave OUT]`: each `DIR/VARIANT`, in the order of their names. */
+export async function* checkAdapters(args: readonly string[]): AsyncIterable<AdapterResult> {
+  const at = args.indexOf("--resave");
+  const resave = at < 0 ? undefined : args[at + 1];
+  if (at >= 0 && resave === undefined) throw new Error("--resave needs a folder");
+  const dirs = at < 0 ? args : [...args.slice(0, at), ...args.slice(at + 2)];
+  for (const dir of dirs) {
+    const variants: string[] = [];
+    for (const name of (await readdir(dir)).sort()) if (await exists(join(dir, name, "adapter"))) variants.push(name);
+    if (variants.length === 0) throw new Error(`${dir}: no VARIANT/adapter in it`);
+    for (const variant of variants)
+      try {
+        yield await replayAdapter(join(dir, variant), variant, resave);
+      } catch (error) {
+        yield { variant, error: error instanceof Error ? error.message : String(error), ok: false };
+      }
+  }
+}
