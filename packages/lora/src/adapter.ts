@@ -69,7 +69,8 @@ function refuseUnsupported(config: LoraConfig): void {
 }
 
 /** The output layer, where it has weights of its own. */
-const outputPath = (tensors: TensorTable): string | undefined => (tensors.has("lm_head.weight") ? "lm_head" : undefined);
+const outputPath = (tensors: TensorTable): string | undefined =>
+  tensors.has("lm_head.weight") ? "lm_head" : undefined;
 
 /** Options of {@link loraAdapter}. */
 export interface LoraAdapterOptions {

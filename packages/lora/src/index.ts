@@ -8,12 +8,7 @@ export {
 } from "./adapter.ts";
 export { loraConfig, loraConfigText, LORA_DEFAULTS, readLoraConfig, type LoraConfig } from "./config.ts";
 export { firstValues } from "./first-values.ts";
-export {
-  loadAdapter,
-  type AdapterReport,
-  type LoadAdapterOptions,
-  type LoadedAdapter,
-} from "./load.ts";
+export { loadAdapter, type AdapterReport, type LoadAdapterOptions, type LoadedAdapter } from "./load.ts";
 export { mergeAdapter, type MergeOptions, type MergeResult } from "./merge.ts";
 export { loraNames, type LoraNames } from "./names.ts";
 export { saveAdapter, type AdapterContents, type AdapterDType, type SaveAdapterOptions } from "./save.ts";

@@ -48,7 +48,12 @@ const WEIGHTS = /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$/;
  */
 export async function mergeAdapter({ base, adapter, out, maxShardBytes = 2e9 }: MergeOptions): Promise<MergeResult> {
   const target = resolve(out);
-  if (await readdir(target).then((names) => names.length > 0, () => false))
+  if (
+    await readdir(target).then(
+      (names) => names.length > 0,
+      () => false,
+    )
+  )
     throw new EmosllmError("usage", `${target} is there already; give a folder that is not`);
   const { checkpoint, linearPaths } = await openLanguageModel(base);
   const { tensors } = checkpoint;
@@ -59,7 +64,8 @@ export async function mergeAdapter({ base, adapter, out, maxShardBytes = 2e9 }: 
   await mkdir(temporary, { recursive: true });
   try {
     for (const name of await readdir(base))
-      if (!WEIGHTS.test(name)) await cp(join(base, name), join(temporary, name), { recursive: true, dereference: true });
+      if (!WEIGHTS.test(name))
+        await cp(join(base, name), join(temporary, name), { recursive: true, dereference: true });
     const shards = shardsOf([...tensors.values()], maxShardBytes);
     const fileName = (i: number): string =>
       shards.length === 1
@@ -131,7 +137,8 @@ function changesOf(
 ): Map<string, Change> {
   const changes = new Map<string, Change>();
   const value = (name: string): Float32Array => tensors.get(name)?.data as Float32Array;
-  for (const [from, name] of adapter.replaced) changes.set(from, (source) => Promise.resolve(like(source, value(name))));
+  for (const [from, name] of adapter.replaced)
+    changes.set(from, (source) => Promise.resolve(like(source, value(name))));
   for (const target of adapter.targets) {
     const names = loraNames(target.path);
     changes.set(`${target.path}.weight`, async (source) => {
@@ -141,15 +148,15 @@ function changesOf(
     if (!config.lora_bias) continue;
     const biasName = `${target.path}.bias`;
     if (!base.has(biasName))
-      throw new EmosllmError(
-        "not_supported",
-        `lora_bias cannot be merged: the base has no '${biasName}' to hold it`,
-      );
+      throw new EmosllmError("not_supported", `lora_bias cannot be merged: the base has no '${biasName}' to hold it`);
     changes.set(biasName, async (source) => {
       const trained = adapter.replaced.get(biasName);
       const before = trained === undefined ? await readTensor(source, "f32") : value(trained);
       const extra = value(names.bBias);
-      return like(source, before.map((v, i) => v + (extra[i] as number) * target.scaling));
+      return like(
+        source,
+        before.map((v, i) => v + (extra[i] as number) * target.scaling),
+      );
     });
   }
   return changes;

@@ -49,7 +49,10 @@ export async function saveAdapter(
     ...[...tensors.keys()].filter((name) => !(name in adapter.parameters)).map((name) => `unexpected: ${name}`),
   ];
   if (wrong.length > 0)
-    throw new EmosllmError("adapter_invalid", `${folder}: the adapter cannot be written; ${wrong.slice(0, 5).join("; ")}`);
+    throw new EmosllmError(
+      "adapter_invalid",
+      `${folder}: the adapter cannot be written; ${wrong.slice(0, 5).join("; ")}`,
+    );
   const stored = new Map(
     wanted.map(([name, shape]) => {
       const data = STORE[dtype](tensors.get(name)?.data as Float32Array);

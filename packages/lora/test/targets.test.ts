@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { loraConfig, loraConfigText, loraTargets } from "../src/index.ts";
+import { loraConfig, loraConfigText, loraTargets, matchTargets } from "../src/index.ts";
+import { fixture } from "./fixture.ts";
 
 const PATHS = [0, 1, 2].flatMap((i) =>
   [
@@ -66,4 +68,34 @@ test("unknown fields survive, and the file is as PEFT writes it: sorted, two bla
   const keys = Object.keys(JSON.parse(text) as object);
   expect(keys).toEqual([...keys].sort());
   expect(JSON.parse(text)).toMatchObject({ from_the_future: { a: 1 }, inference_mode: true, r: 8 });
+});
+
+// Made by: python tools/oracle/peft_torch.py targets --out packages/lora/test/fixtures/targets.json
+test("200 random configs target what PEFT's own matching targets, with its ranks and scalings", () => {
+  const { paths: all, cases } = JSON.parse(readFileSync(fixture("targets.json"), "utf8")) as {
+    paths: string[];
+    cases: { config: Record<string, unknown>; found: [number, number, number][] }[];
+  };
+  expect(cases).toHaveLength(200);
+  for (const { config, found } of cases) {
+    const { targets: ours } = matchTargets(loraConfig({ peft_type: "LORA", ...config }), all);
+    expect(
+      ours.map((t) => [all.indexOf(t.path), t.rank, t.scaling]),
+      JSON.stringify(config),
+    ).toEqual(found);
+  }
+});
+
+test("what PEFT's LoraConfig refuses is refused", () => {
+  for (const [fields, message] of [
+    [{ target_modules: ".*q_proj", layers_to_transform: 1 }, /layers_to_transform cannot be used/],
+    [{ target_modules: "all-linear", layers_pattern: "layers" }, /layers_pattern cannot be used/],
+    [{ target_modules: ["q_proj"], layers_pattern: "layers" }, /layers_pattern needs layers_to_transform/],
+    [{ use_dora: true, lora_bias: true }, /lora_bias cannot be used with use_dora/],
+    [{ rank_pattern: { q_proj: 1.5 } }, /rank_pattern is/],
+    [{ target_modules: "(q_proj" }, undefined],
+  ] as const) {
+    if (message) expect(() => loraConfig({ peft_type: "LORA", ...fields })).toThrow(message);
+    else expect(() => targets(fields)).toThrow(/target_modules '\(q_proj' is not a regular expression/);
+  }
 });

@@ -33,8 +33,15 @@ async function logits(
 ): Promise<Float32Array> {
   const [rows, length] = ids.shape as readonly [number, number];
   const fed = input("ids", [rows, length], "i64");
-  const hidden = model.layers(model.embed(reshape(fed, [rows * length])), causalLayout({ rows, suffix: length }), linear);
-  const program = await compile({ logits: model.head(hidden, linear) }, { weights: model.checkpoint.tensors, threads: 1 });
+  const hidden = model.layers(
+    model.embed(reshape(fed, [rows * length])),
+    causalLayout({ rows, suffix: length }),
+    linear,
+  );
+  const program = await compile(
+    { logits: model.head(hidden, linear) },
+    { weights: model.checkpoint.tensors, threads: 1 },
+  );
   try {
     const feeds: Record<string, HostTensor> = { ids: hostTensor("i64", ids.shape, ids.data as BigInt64Array) };
     for (const { name } of program.inputs)

@@ -1,0 +1,192 @@
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { loadAdapter, loraNames, saveAdapter } from "../src/index.ts";
+import { damaged, fixture, openBase, scratch } from "./fixture.ts";
+
+const Q0 = "model.layers.0.self_attn.q_proj";
+
+const VARIANTS = await readdir(fixture("adapters"));
+
+test.each(VARIANTS)("%s: what PEFT wrote is read whole and written back byte for byte", async (variant) => {
+  const { base } = await openBase(`adapters/${variant}`);
+  const folder = fixture(`adapters/${variant}/adapter`);
+  const loaded = await loadAdapter(folder, base);
+  expect(loaded.report).toEqual({
+    unmatched: [],
+    missing: [],
+    unexpected: [],
+    wrongShape: [],
+    notFinite: [],
+    allZero: false,
+  });
+  const out = join(await scratch(), "new", "folder");
+  await saveAdapter(out, loaded);
+  expect(await readdir(out)).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+  const read = async (name: string): Promise<Buffer[]> =>
+    Promise.all([folder, out].map((f) => readFile(join(f, name))));
+  const [theirs, ours] = (await read("adapter_model.safetensors")) as [Buffer, Buffer];
+  expect(ours.equals(theirs)).toBe(true);
+  const [wanted, got] = (await read("adapter_config.json")).map((b) => JSON.parse(b.toString()) as object);
+  expect(got).toEqual(wanted);
+});
+
+test("a missing tensor is named", async () => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged("adapters/lora", (tensors) => tensors.delete(loraNames(Q0).b));
+  await expect(loadAdapter(folder, base)).rejects.toThrow(`missing: ${loraNames(Q0).b}`);
+  const { report, tensors } = await loadAdapter(folder, base, { strict: false });
+  expect(report.missing).toEqual([loraNames(Q0).b]);
+  expect(tensors.get(loraNames(Q0).b)?.data.every((v) => v === 0)).toBe(true);
+});
+
+test("without its magnitudes a DoRA starts from the base's own row norms", async () => {
+  const { base } = await openBase("adapters/dora");
+  const name = loraNames(Q0).magnitude;
+  const folder = await damaged("adapters/dora", (tensors) => tensors.delete(name));
+  await expect(loadAdapter(folder, base)).rejects.toThrow(`missing: ${name}`);
+  const { tensors } = await loadAdapter(folder, base, { strict: false });
+  const { readTensor } = await import("@emosllm/checkpoints");
+  const source = base.tensors.get(`${Q0}.weight`);
+  if (!source) throw new Error("no weight");
+  const row = (await readTensor(source, "f32")).subarray(0, source.shape[1]);
+  expect(tensors.get(name)?.data[0]).toBeCloseTo(Math.hypot(...row), 6);
+});
+
+test("an unexpected tensor is named, such as one whose prefix is not doubled", async () => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged("adapters/lora", (tensors) => {
+    const t = tensors.get(loraNames(Q0).a);
+    if (t) tensors.set("base_model.model.layers.0.self_attn.q_proj.lora_A.weight", t);
+  });
+  await expect(loadAdapter(folder, base)).rejects.toThrow(
+    "unexpected: base_model.model.layers.0.self_attn.q_proj.lora_A.weight",
+  );
+  expect((await loadAdapter(folder, base, { strict: false })).report.unexpected).toHaveLength(1);
+});
+
+test("a wrong shape is named with both shapes", async () => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged("adapters/lora", (tensors) =>
+    tensors.set(loraNames(Q0).a, { dtype: "f32", shape: [2, 16], data: new Float32Array(32) }),
+  );
+  await expect(loadAdapter(folder, base)).rejects.toThrow(
+    `wrong shape: ${loraNames(Q0).a} is [2,16], needed is [4,16]`,
+  );
+  const { report } = await loadAdapter(folder, base, { strict: false });
+  expect(report.wrongShape).toEqual([{ name: loraNames(Q0).a, found: [2, 16], needed: [4, 16] }]);
+});
+
+test("a rank in the config that the file does not have is seen", async () => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged("adapters/lora", (_, config) => (config["r"] = 5));
+  await expect(loadAdapter(folder, base)).rejects.toThrow(
+    /wrong shape: .*is \[4,16\], needed is \[5,16\].*and \d+ more/,
+  );
+});
+
+test("an adapter of another base is refused", async () => {
+  const { base } = await openBase("bf16/lora");
+  const smaller = { ...base, linearPaths: base.linearPaths.filter((p) => !p.startsWith("model.layers.2.")) };
+  await expect(loadAdapter(fixture("adapters/lora/adapter"), smaller)).rejects.toThrow(
+    /unexpected: base_model\.model\.model\.layers\.2\./,
+  );
+});
+
+test("an adapter that changes nothing is refused", async () => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged("adapters/lora", (tensors) => {
+    for (const [name, t] of tensors) if (name.includes("lora_B")) t.data.fill(0 as never);
+  });
+  await expect(loadAdapter(folder, base)).rejects.toThrow(/every lora_B is zero/);
+  expect((await loadAdapter(folder, base, { strict: false })).report.allZero).toBe(true);
+});
+
+test("NaN is refused and named", async () => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged("adapters/lora", (tensors) => {
+    tensors.get(loraNames(Q0).a)?.data.fill(NaN as never, 3, 4);
+  });
+  await expect(loadAdapter(folder, base)).rejects.toThrow(`not finite: ${loraNames(Q0).a}`);
+});
+
+test("targets that match nothing are named", async () => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged(
+    "adapters/lora",
+    (_, config) => (config["target_modules"] = ["q_proj", "v_proj", "query"]),
+  );
+  await expect(loadAdapter(folder, base)).rejects.toThrow(/target_modules \["query"\] matches no linear layer/);
+  expect((await loadAdapter(folder, base, { strict: false })).report).toMatchObject({
+    unmatched: ["query"],
+    missing: [],
+  });
+  const none = await damaged("adapters/lora", (_, config) => (config["target_modules"] = "nothing.*"));
+  await expect(loadAdapter(none, base)).rejects.toThrow(/\["nothing\.\*"\] matches no linear layer/);
+  const saved = await damaged("adapters/save-head", (_, config) => (config["modules_to_save"] = ["classifier"]));
+  await expect(loadAdapter(saved, base)).rejects.toThrow(/modules_to_save \["classifier"\] matches no module/);
+});
+
+test.each([
+  ["modules_to_save", ["embed_tokens"], /training 'model\.embed_tokens\.weight' whole is not supported/],
+  ["init_lora_weights", "pissa_niter_4", /'pissa_niter_4' changes the base's weights/],
+  ["trainable_token_indices", [1], /trainable_token_indices is not supported/],
+  ["target_parameters", ["experts.up"], /target_parameters is not supported/],
+])("%s %j is refused with a reason", async (key, value, message) => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged("adapters/lora", (_, config) => (config[key] = value));
+  await expect(loadAdapter(folder, base)).rejects.toThrow(message);
+});
+
+test("unknown fields are still there after a round trip", async () => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged("adapters/lora", (_, config) => (config["from_the_future"] = { deep: [1, "ä"] }));
+  const out = await scratch();
+  await saveAdapter(out, await loadAdapter(folder, base));
+  expect(JSON.parse(await readFile(join(out, "adapter_config.json"), "utf8"))).toMatchObject({
+    from_the_future: { deep: [1, "ä"] },
+    peft_version: expect.any(String) as string,
+  });
+});
+
+test("an adapter in bf16 or f16 is read, and can be written so", async () => {
+  const { base } = await openBase("adapters/dora");
+  const loaded = await loadAdapter(fixture("adapters/dora/adapter"), base);
+  for (const [dtype, bits] of [
+    ["bf16", 8],
+    ["f16", 11],
+  ] as const) {
+    const out = await scratch();
+    await saveAdapter(out, loaded, { dtype });
+    const again = await loadAdapter(out, base);
+    for (const [name, t] of loaded.tensors)
+      for (const [i, v] of t.data.entries()) {
+        const difference = Math.abs((again.tensors.get(name)?.data[i] as number) - v);
+        expect(difference).toBeLessThanOrEqual(Math.abs(v) * 2 ** -bits + 1e-7);
+      }
+  }
+});
+
+test("nothing is written when tensors do not fit", async () => {
+  const { base } = await openBase("adapters/lora");
+  const loaded = await loadAdapter(fixture("adapters/lora/adapter"), base);
+  const out = join(await scratch(), "adapter");
+  const tensors = new Map(loaded.tensors);
+  tensors.delete(loraNames(Q0).a);
+  await expect(saveAdapter(out, { adapter: loaded.adapter, tensors })).rejects.toThrow(`missing: ${loraNames(Q0).a}`);
+  await expect(readdir(out)).rejects.toThrow("ENOENT");
+});
+
+test("a folder without weights, a config that is no JSON", async () => {
+  const { base } = await openBase("adapters/lora");
+  const folder = await damaged("adapters/lora", () => undefined);
+  const { rm, writeFile } = await import("node:fs/promises");
+  await rm(join(folder, "adapter_model.safetensors"));
+  await expect(loadAdapter(folder, base)).rejects.toThrow(
+    /no weights; looked for adapter_model\.safetensors, adapter_model\.bin/,
+  );
+  await writeFile(join(folder, "adapter_config.json"), "{");
+  await expect(loadAdapter(folder, base)).rejects.toThrow(/adapter_config\.json cannot be read as JSON/);
+  await writeFile(join(folder, "adapter_config.json"), "[]");
+  await expect(loadAdapter(folder, base)).rejects.toThrow(/is no JSON object/);
+});

@@ -1,0 +1,37 @@
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { LIMIT, replayAdapter } from "../src/adapters.ts";
+import { TRAINING_LIMITS, replayTraining } from "../src/adapter-training.ts";
+
+const fixture = (variant: string): string =>
+  fileURLToPath(new URL(`../../../packages/lora/test/fixtures/adapters/${variant}`, import.meta.url));
+
+// Made by: python tools/oracle/peft_torch.py make --out packages/lora/test/fixtures/adapters --seed 7 --small --train 3
+const VARIANTS = [
+  "lora",
+  "all-linear",
+  "rslora",
+  "dora",
+  "patterns",
+  "regex",
+  "some-layers",
+  "exclude",
+  "bias",
+  "lora-bias",
+  "save-head",
+];
+
+describe.each(VARIANTS)("%s", (variant) => {
+  test("logits with, without and merged equal PEFT's", async () => {
+    const result = await replayAdapter(fixture(variant), variant);
+    expect(result).toMatchObject({ variant, ok: true });
+    for (const key of ["error", "base_error", "merged_error"] as const)
+      expect(result[key], key).toBeLessThanOrEqual(LIMIT);
+  });
+
+  test("losses, gradients and values of three steps of AdamW equal PEFT's", async () => {
+    const result = await replayTraining(fixture(variant));
+    for (const key of ["losses", "gradients", "final"] as const)
+      expect(result[key], key).toBeLessThanOrEqual(TRAINING_LIMITS[key]);
+  });
+});
