@@ -99,7 +99,7 @@ describe("refusals name the key, the value and what is accepted", () => {
   test.each<[Record<string, unknown>, RegExp]>([
     [{ model_type: "gpt2" }, /model_type 'gpt2' is not supported; supported are llama, mistral, qwen2/],
     [{ hidden_activation: "swish2" }, /hidden_act 'swish2' is not supported; supported are .*gelu_pytorch_tanh/],
-    [{ hidden_activation: 3 }, /hidden_act must be a name, not 3/],
+    [{ hidden_activation: 3 }, /hidden_activation must be a name, not 3/],
     [
       { layer_types: ["chunked"] },
       /layer_types must say sliding_attention or full_attention for layer 0, not "chunked"/,

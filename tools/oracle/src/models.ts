@@ -1,11 +1,11 @@
 /** @file Runs directories of models_torch.py: the same checkpoint and input, compared with what transformers computed. */
 import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { causalLayout, openLanguageModel } from "@emosllm/backbones";
+import { causalLayout, openLanguageModel, openSpeechEncoder } from "@emosllm/backbones";
 import { type StoredTensor, type WeightFormat, loadSafetensors } from "@emosllm/checkpoints";
 import { input, reshape } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
-import { evaluate, i64 } from "@emosllm/runtime";
+import { type HostTensor, compile, evaluate, f32, i64 } from "@emosllm/runtime";
 
 /** Error of one directory, relative to the largest value of each compared tensor. */
 export interface ModelsResult {
@@ -77,11 +77,73 @@ async function languageError(dir: string, golden: Golden, options: ModelsOptions
   );
 }
 
+/** Every hidden state of both rows (of row 0 alone where padding is not for the model), the last one, and row 1 by itself. */
+async function encoderError(dir: string, golden: Golden, options: ModelsOptions): Promise<number> {
+  const encoder = await openSpeechEncoder(dir, options);
+  const { padding } = encoder.config;
+  const sound = get(golden, "waveform");
+  const lengths = integers(golden, "lengths");
+  const [rows, samples] = sound.shape as readonly [number, number];
+  const wave = input("wave", ["rows", "samples"]);
+  const given = input("lengths", ["rows"], "i64");
+  const states = padding ? encoder.build(wave, given) : encoder.build(wave);
+  const program = await compile(
+    { last: states.last, ...Object.fromEntries(states.hidden.map((h, i) => [`hidden.${i}`, h])) },
+    { weights: encoder.checkpoint.tensors, threads: 1 },
+  );
+  try {
+    const run = async (row: number, length: number): Promise<Record<string, HostTensor>> => {
+      const whole = row < 0;
+      const data = sound.data as Float32Array;
+      const wave = whole
+        ? f32(data, [rows, samples])
+        : f32(data.slice(row * samples, row * samples + length), [1, length]);
+      return program.run({ wave, ...(padding ? { lengths: i64(whole ? lengths : [length]) } : {}) });
+    };
+    const errors: number[] = [];
+    const together = await run(-1, samples);
+    if (encoder.config.modelType === "whisper") {
+      const reference = get(golden, "hidden");
+      const [, steps, width] = reference.shape as [number, number, number];
+      const all = lengths.map(() => steps);
+      errors.push(
+        realError(together["last"]?.data as Float32Array, reference.data as Float32Array, [rows, steps, width], all),
+      );
+      return Math.max(...errors);
+    }
+    const frames = encoder.frameCounts(lengths);
+    if (JSON.stringify(frames) !== JSON.stringify(integers(golden, "frames"))) return Infinity;
+    for (const [name, ours] of Object.entries(together)) {
+      const reference = get(golden, name);
+      const shape = reference.shape as [number, number, number];
+      const compared = padding ? frames : frames.slice(0, 1);
+      const row = shape[1] * shape[2] * compared.length;
+      errors.push(
+        realError(
+          (ours.data as Float32Array).subarray(0, row),
+          (reference.data as Float32Array).subarray(0, row),
+          [compared.length, shape[1], shape[2]],
+          compared,
+        ),
+      );
+    }
+    if (states.hidden.length !== [...golden.keys()].filter((k) => k.startsWith("hidden.")).length) return Infinity;
+    const alone = get(golden, "alone");
+    const [steps, width] = alone.shape as [number, number];
+    const own = await run(1, lengths[1] as number);
+    errors.push(realError(own["last"]?.data as Float32Array, alone.data as Float32Array, [1, steps, width], [steps]));
+    return Math.max(...errors);
+  } finally {
+    await program.dispose();
+  }
+}
+
 /** Compares one directory. */
 export async function checkModel(dir: string, options: ModelsOptions = {}): Promise<ModelsResult> {
   const config = JSON.parse(await readFile(join(dir, "config.json"), "utf8")) as { model_type: string };
   const golden = (await loadSafetensors(join(dir, "golden.safetensors"))) as Golden;
-  const error = await languageError(dir, golden, options);
+  const compare = golden.has("logits") ? languageError : encoderError;
+  const error = await compare(dir, golden, options);
   return { dir, model_type: config.model_type, error, ok: error <= MODELS_LIMIT };
 }
 

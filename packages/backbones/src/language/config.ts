@@ -1,5 +1,6 @@
 /** @file The part of a language model's `config.json` that decides what is computed, under camelCase names. */
 import { EmosllmError } from "@emosllm/interfaces";
+import { configReader } from "../config-reader.ts";
 import { CONFIG_DEFAULTS } from "./defaults.ts";
 import type { RopeParameters } from "./rope.ts";
 
@@ -27,36 +28,10 @@ export interface ModelConfig {
 /** Checks and renames. Throws EmosllmError `checkpoint_invalid` naming the key and its value. */
 export function parseModelConfig(file: Readonly<Record<string, unknown>>): ModelConfig {
   const raw = { ...CONFIG_DEFAULTS[String(file["model_type"])], ...file };
-  const count = (key: string, fallback?: number): number => {
-    const value = raw[key] ?? fallback;
-    if (typeof value !== "number" || !Number.isInteger(value) || value < 1)
-      throw new EmosllmError(
-        "checkpoint_invalid",
-        `config.json: ${key} must be a whole number >= 1, not ${JSON.stringify(value)}`,
-      );
-    return value;
-  };
-  const real = (key: string, fallback: number): number => {
-    const value = raw[key] ?? fallback;
-    if (typeof value !== "number")
-      throw new EmosllmError(
-        "checkpoint_invalid",
-        `config.json: ${key} must be a number, not ${JSON.stringify(value)}`,
-      );
-    return value;
-  };
-  if (typeof raw["model_type"] !== "string")
-    throw new EmosllmError(
-      "checkpoint_invalid",
-      `config.json: model_type must be a name, not ${JSON.stringify(raw["model_type"])}`,
-    );
+  const { count, real, name, flag } = configReader(raw);
+  const modelType = name("model_type");
   const rope = (raw["rope_parameters"] ?? raw["rope_scaling"] ?? {}) as RopeParameters;
-  const activation = raw["hidden_activation"] ?? raw["hidden_act"] ?? "silu";
-  if (typeof activation !== "string")
-    throw new EmosllmError(
-      "checkpoint_invalid",
-      `config.json: hidden_act must be a name, not ${JSON.stringify(activation)}`,
-    );
+  const activation = name("hidden_activation", name("hidden_act", "silu"));
   const heads = count("num_attention_heads");
   const hiddenSize = count("hidden_size");
   const keyValueHeads = count("num_key_value_heads", heads);
@@ -66,7 +41,7 @@ export function parseModelConfig(file: Readonly<Record<string, unknown>>): Model
       `config.json: num_attention_heads ${heads} is not a multiple of num_key_value_heads ${keyValueHeads}`,
     );
   return {
-    modelType: raw["model_type"],
+    modelType,
     vocabSize: count("vocab_size"),
     hiddenSize,
     intermediateSize: count("intermediate_size"),
@@ -78,7 +53,7 @@ export function parseModelConfig(file: Readonly<Record<string, unknown>>): Model
     ropeTheta: rope.rope_theta ?? real("rope_theta", 10000),
     rope,
     activation,
-    tieWordEmbeddings: raw["tie_word_embeddings"] === true,
+    tieWordEmbeddings: flag("tie_word_embeddings", false),
     maxPositions: count("max_position_embeddings", 2048),
     raw,
   };

@@ -1,33 +1,11 @@
 /** @file The decoder layers that all supported language models share: norm, rotary attention with shared keys, norm, gated units. */
-import {
-  type Dim,
-  type Tensor,
-  add,
-  concat,
-  gelu,
-  mul,
-  relu,
-  reshape,
-  rmsNorm,
-  rotary,
-  silu,
-  slice,
-} from "@emosllm/graph";
-import { EmosllmError } from "@emosllm/interfaces";
+import { type Dim, type Tensor, add, concat, mul, reshape, rmsNorm, rotary, slice } from "@emosllm/graph";
+import { activationNamed } from "../activations.ts";
 import type { Architecture, LayerInputs, LayerNorms, LayerScope, Projection, RotaryPositions } from "./architecture.ts";
-import type { ModelConfig } from "./config.ts";
 import { type RopeAngles, ropeAngles } from "./rope.ts";
 
 /** Llama's two norms. */
 const PRE_NORMS: LayerNorms = { beforeAttention: "input_layernorm", beforeFeedForward: "post_attention_layernorm" };
-
-/** `hidden_act` / `hidden_activation`, under transformers' names. */
-const ACTIVATIONS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
-  silu,
-  relu,
-  gelu: (x) => gelu(x),
-  gelu_pytorch_tanh: (x) => gelu(x, { approximate: "tanh" }),
-};
 
 /** RMS norm by a tensor of the checkpoint, as `architecture` scales it. */
 export const normOf =
@@ -43,7 +21,7 @@ export function decoder(architecture: Architecture, { config, tensor, linear, la
   const normed = normOf(architecture, { config, tensor });
   const norms = architecture.norms ?? PRE_NORMS;
   const project = architecture.project ?? separateProjections;
-  const activation = activationOf(config);
+  const activation = activationNamed(config.activation, "hidden_act");
   const angles = anglesByRope((rope) => ropeAngles(layout, config, rope));
   let h = hidden;
   for (let index = 0; index < config.layers; index++) {
@@ -108,14 +86,4 @@ function anglesByRope(build: (rope: RotaryPositions | undefined) => RopeAngles) 
     if (!angles) made.set(key, (angles = build(rope)));
     return angles;
   };
-}
-
-function activationOf({ activation }: ModelConfig): (x: Tensor) => Tensor {
-  const found = ACTIVATIONS[activation];
-  if (!found)
-    throw new EmosllmError(
-      "model_unsupported",
-      `config.json: hidden_act '${activation}' is not supported; supported are ${Object.keys(ACTIVATIONS).join(", ")}`,
-    );
-  return found;
 }

@@ -1,0 +1,71 @@
+/** @file What all speech encoders have in common: sound in, every hidden layer out, as functions over the graph. */
+import type { Checkpoint } from "@emosllm/checkpoints";
+import type { Tensor } from "@emosllm/graph";
+import type { Linear } from "../linear.ts";
+
+/** What a user of an encoder needs to know of it. */
+export interface SpeechEncoderConfig {
+  readonly modelType: string;
+  /** Numbers of a frame. */
+  readonly hiddenSize: number;
+  /** Transformer layers; there is one hidden state more. */
+  readonly layers: number;
+  /** Hz. */
+  readonly sampleRate: number;
+  /** Samples from one frame to the next. */
+  readonly hop: number;
+  /** Fewest samples that give a frame. */
+  readonly shortest: number;
+  /** Most samples of one row, where the model has a limit (Whisper: 30 s); longer clips need windows. */
+  readonly longest?: number | undefined;
+  /**
+   * Whether rows of different lengths may stand in one batch. Models with `feat_extract_norm` "group" normalise over a whole row and
+   * were trained without a mask: there rows of one batch must have the same length (see {@link lengthBuckets}).
+   */
+  readonly padding: boolean;
+}
+
+/** What an encoder computes for a batch. */
+export interface SpeechStates {
+  /** transformers' `hidden_states`: what enters the first layer, then each layer's result, `[rows, frames, hiddenSize]` each. */
+  readonly hidden: readonly Tensor[];
+  /** transformers' `last_hidden_state`: the last layer's after the final norm, where the model has one. */
+  readonly last: Tensor;
+}
+
+/** A checkpoint that can be put into graphs. */
+export interface SpeechEncoder {
+  readonly config: SpeechEncoderConfig;
+  readonly checkpoint: Checkpoint;
+  /** Paths of the linear layers that an adapter may target. */
+  readonly linearPaths: readonly string[];
+  readonly linear: Linear;
+  /**
+   * waveform f32 `[rows, samples]` at `sampleRate`, full scale 1, zeros after each row's end; lengths i64 `[rows]` in samples (left out:
+   * every row is full). The checkpoint's own scaling of the sound (`do_normalize`, Whisper's mel spectrogram) is part of it. Frames past
+   * `frameCounts` of a row mean nothing. Throws EmosllmError `usage` for lengths where `config.padding` is false.
+   */
+  readonly build: (waveform: Tensor, lengths?: Tensor, linear?: Linear) => SpeechStates;
+  /** Frames of clips of so many samples. Throws RangeError for clips that are too short or too long. */
+  readonly frameCounts: (lengths: readonly number[]) => number[];
+}
+
+/** Groups clips (by index) that may be run together: all, or those of equal length where the model takes no padding. */
+export function lengthBuckets({ config }: Pick<SpeechEncoder, "config">, lengths: readonly number[]): number[][] {
+  if (config.padding) return lengths.length === 0 ? [] : [[...lengths.keys()]];
+  const buckets = new Map<number, number[]>();
+  lengths.forEach((length, i) => buckets.set(length, [...(buckets.get(length) ?? []), i]));
+  return [...buckets.values()];
+}
+
+/** `frames` of each clip, after a check against the model's limits. */
+export const frameCounter =
+  ({ shortest, longest, sampleRate }: SpeechEncoderConfig, frames: (length: number) => number) =>
+  (lengths: readonly number[]): number[] =>
+    lengths.map((length, i) => {
+      if (!Number.isInteger(length) || length < shortest || length > (longest ?? Infinity))
+        throw new RangeError(
+          `clip ${i}: ${length} samples; ${shortest}${longest === undefined ? " or more" : ` to ${longest}`} are accepted at ${sampleRate} Hz`,
+        );
+      return frames(length);
+    });

@@ -1,0 +1,85 @@
+/** @file Opens a speech encoder from a Hugging Face folder, by `model_type`. */
+import { join } from "node:path";
+import { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from "@emosllm/checkpoints";
+import type { Tensor } from "@emosllm/graph";
+import { EmosllmError } from "@emosllm/interfaces";
+import { readJsonObject } from "../json-file.ts";
+import { type Linear, frozen, linearOver } from "../linear.ts";
+import type { SpeechEncoder } from "./encoder.ts";
+import { hubert, wav2vec2, wavlm } from "./wave-encoder.ts";
+import { whisper } from "./whisper.ts";
+
+/** What an encoder is built from. */
+export interface EncoderParts {
+  /** config.json. */
+  readonly raw: Readonly<Record<string, unknown>>;
+  /** preprocessor_config.json. */
+  readonly preprocessor: Readonly<Record<string, unknown>>;
+  /** A frozen tensor by its name below the encoder's own prefix. */
+  readonly tensor: (name: string) => Tensor;
+  readonly names: ReadonlySet<string>;
+  readonly linear: Linear;
+}
+
+/** One architecture. */
+export type EncoderBuilder = (parts: EncoderParts) => Pick<SpeechEncoder, "config" | "build" | "frameCounts">;
+
+/** Architectures by `model_type`, each with a tensor that shows under which prefix a checkpoint keeps the encoder. */
+const ENCODERS: Readonly<Record<string, { readonly build: EncoderBuilder; readonly landmark: string }>> = {
+  wav2vec2: { build: wav2vec2, landmark: "feature_extractor.conv_layers.0.conv.weight" },
+  hubert: { build: hubert, landmark: "feature_extractor.conv_layers.0.conv.weight" },
+  wavlm: { build: wavlm, landmark: "feature_extractor.conv_layers.0.conv.weight" },
+  whisper: { build: whisper, landmark: "encoder.conv1.weight" },
+};
+
+/**
+ * Opens a folder with config.json, preprocessor_config.json and weights; of models with a head (CTC, Whisper's decoder) only the encoder.
+ * Throws EmosllmError `checkpoint_not_found`, `checkpoint_invalid`, `model_unsupported`.
+ */
+export async function openSpeechEncoder(folder: string, options: OpenCheckpointOptions = {}): Promise<SpeechEncoder> {
+  const needs = "an encoder's folder needs config.json, preprocessor_config.json and weights";
+  const [raw, preprocessor] = await Promise.all(
+    ["config.json", "preprocessor_config.json"].map((file) => readJsonObject(join(folder, file), needs)),
+  );
+  return speechEncoder(
+    raw as Record<string, unknown>,
+    preprocessor as Record<string, unknown>,
+    await openCheckpoint(folder, options),
+  );
+}
+
+/** Puts a checkpoint behind {@link SpeechEncoder}. */
+export function speechEncoder(
+  raw: EncoderParts["raw"],
+  preprocessor: EncoderParts["preprocessor"],
+  checkpoint: Checkpoint,
+): SpeechEncoder {
+  const found = ENCODERS[String(raw["model_type"])];
+  if (!found)
+    throw new EmosllmError(
+      "model_unsupported",
+      `config.json: model_type ${JSON.stringify(raw["model_type"])} is not a supported encoder; supported are ${Object.keys(ENCODERS).join(", ")}`,
+    );
+  const { tensors } = checkpoint;
+  const prefixes = [...tensors.keys()]
+    .filter((n) => n.endsWith(found.landmark))
+    .map((n) => n.slice(0, -found.landmark.length));
+  const prefix = prefixes[0];
+  if (prefix === undefined)
+    throw new EmosllmError(
+      "checkpoint_invalid",
+      `The checkpoint has no tensor '${found.landmark}', so it is not a ${String(raw["model_type"])} (it has ${tensors.size} tensors).`,
+    );
+  const names = new Set([...tensors.keys()].filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length)));
+  const tensor = (name: string): Tensor => frozen(tensors, prefix + name);
+  const linear = linearOver(names, tensor);
+  return {
+    ...found.build({ raw, preprocessor, tensor, names, linear }),
+    checkpoint,
+    linear,
+    // Below the encoder's prefix, as `linear` takes them.
+    linearPaths: [...names]
+      .filter((n) => /^encoder\.layers\.\d+\.(.*_proj|.*_dense|fc[12])\.weight$/.test(n))
+      .map((n) => n.slice(0, -".weight".length)),
+  };
+}

@@ -1,0 +1,95 @@
+/** @file From samples to what the transformer sees: scaling, seven convolutions, a convolution for positions (wav2vec 2.0, Baevski et al. 2020). */
+import {
+  type Dim,
+  type Tensor,
+  add,
+  cast,
+  conv1d,
+  div,
+  layerNorm,
+  less,
+  mean,
+  mul,
+  range,
+  reshape,
+  slice,
+  sqrt,
+  sub,
+  sum,
+  transpose,
+} from "@emosllm/graph";
+import { EmosllmError } from "@emosllm/interfaces";
+import type { WaveConfig } from "./wave-config.ts";
+
+/** 1 where a sample lies within its row, else 0: f32 `[rows, samples]`. */
+export const sampleMask = (waveform: Tensor, lengths: Tensor): Tensor => {
+  const [rows, samples] = waveform.shape as [Dim, Dim];
+  return cast(less(reshape(range(samples), [1, samples]), reshape(lengths, [rows, 1])), "f32");
+};
+
+/** Mean 0 and variance 1 over each row's own samples, zeros after them (transformers' `zero_mean_unit_var_norm`). */
+export function unitVariance(waveform: Tensor, mask: Tensor | undefined): Tensor {
+  const average = (x: Tensor): Tensor =>
+    mask
+      ? div(sum(mul(x, mask), 1, { keepDims: true }), sum(mask, 1, { keepDims: true }))
+      : mean(x, 1, { keepDims: true });
+  const centred = sub(waveform, average(waveform));
+  const scaled = div(centred, sqrt(add(average(mul(centred, centred)), 1e-7)));
+  return mask ? mul(scaled, mask) : scaled;
+}
+
+/** waveform `[rows, samples]` -> `[rows, frames, conv_dim.at(-1)]`. */
+export function convolutions(waveform: Tensor, config: WaveConfig, tensor: (name: string) => Tensor): Tensor {
+  const [rows, samples] = waveform.shape as [Dim, Dim];
+  let x = reshape(waveform, [rows, 1, samples]);
+  config.convolutions.forEach(({ channels, stride }, i) => {
+    const at = `feature_extractor.conv_layers.${i}`;
+    x = conv1d(x, tensor(`${at}.conv.weight`), { stride });
+    if (config.convBias) x = add(x, reshape(tensor(`${at}.conv.bias`), [channels, 1]));
+    const [scale, shift] = ["weight", "bias"].map((p) => `${at}.layer_norm.${p}`) as [string, string];
+    if (config.featureNorm === "layer")
+      x = transpose(layerNorm(transpose(x), tensor(scale), tensor(shift), { epsilon: 1e-5 }));
+    else if (i === 0)
+      x = add(mul(overTime(x), reshape(tensor(scale), [channels, 1])), reshape(tensor(shift), [channels, 1]));
+    x = config.featureActivation(x);
+  });
+  return transpose(x);
+}
+
+/** Each channel to mean 0 and variance 1 over the row (GroupNorm with as many groups as channels). */
+function overTime(x: Tensor): Tensor {
+  const centred = sub(x, mean(x, 2, { keepDims: true }));
+  return div(centred, sqrt(add(mean(mul(centred, centred), 2, { keepDims: true }), 1e-5)));
+}
+
+/** x `[rows, frames, width]` -> what its neighbourhood says of positions, the same shape. */
+export function positionalConvolution(
+  x: Tensor,
+  config: WaveConfig,
+  tensor: (name: string) => Tensor,
+  names: ReadonlySet<string>,
+): Tensor {
+  const at = "encoder.pos_conv_embed.conv";
+  const { positionKernel: kernel, positionGroups: groups, hiddenSize } = config;
+  const weight = names.has(`${at}.weight`) ? tensor(`${at}.weight`) : weightNorm(at, tensor, names);
+  const convolved = conv1d(transpose(x), weight, { padding: Math.floor(kernel / 2), groups });
+  // An even kernel gives one frame too many.
+  const same = slice(convolved, 2, 0, x.shape[1] as Dim);
+  return transpose(config.featureActivation(add(same, reshape(tensor(`${at}.bias`), [hiddenSize, 1]))));
+}
+
+/** PyTorch's weight norm over the kernel's places, under its old and its new names: g v / |v|. */
+function weightNorm(at: string, tensor: (name: string) => Tensor, names: ReadonlySet<string>): Tensor {
+  const pairs = [
+    [`${at}.parametrizations.weight.original0`, `${at}.parametrizations.weight.original1`],
+    [`${at}.weight_g`, `${at}.weight_v`],
+  ] as const;
+  const found = pairs.find(([g, v]) => names.has(g) && names.has(v));
+  if (!found)
+    throw new EmosllmError(
+      "checkpoint_invalid",
+      `The checkpoint has no '${at}.weight'; neither as ${pairs.map((p) => p.join(" and ")).join(", nor as ")}`,
+    );
+  const [g, v] = [tensor(found[0]), tensor(found[1])];
+  return mul(div(v, sqrt(sum(mul(v, v), [0, 1], { keepDims: true }))), g);
+}
