@@ -7,9 +7,12 @@ export {
   type Parameter,
 } from "./adapter.ts";
 export { loraConfig, loraConfigText, LORA_DEFAULTS, readLoraConfig, type LoraConfig } from "./config.ts";
+export { exportAdapter } from "./export.ts";
 export { firstValues } from "./first-values.ts";
 export { loadAdapter, type AdapterReport, type LoadAdapterOptions, type LoadedAdapter } from "./load.ts";
+export { loraPlusRateFactor } from "./lora-plus.ts";
 export { mergeAdapter, type MergeOptions, type MergeResult } from "./merge.ts";
 export { loraNames, type LoraNames } from "./names.ts";
+export { applyPerRow, type ParameterOf } from "./per-row.ts";
 export { saveAdapter, type AdapterContents, type AdapterDType, type SaveAdapterOptions } from "./save.ts";
 export { loraTargets, matchTargets, type LoraTarget, type MatchedTargets } from "./targets.ts";

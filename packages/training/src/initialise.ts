@@ -5,9 +5,23 @@ import { EmosllmError } from "@emosllm/interfaces";
 import type { TensorStore } from "./parameters.ts";
 import { normal, randomStream } from "./random.ts";
 
-/** Fills a store. Each tensor has a random stream of its own, so a changed shape elsewhere changes nothing here. */
-export function initialise(store: TensorStore, { projector, adapter }: EmoSllmParts, seed: number): void {
+/**
+ * Fills a store. Each tensor has a random stream of its own, so a changed shape elsewhere changes nothing here. `fromBase`: values
+ * of what begins as the base has it (DoRA's magnitudes, biases, whole modules), from `firstValues` of `@emosllm/lora`. Throws
+ * EmosllmError `not_supported` for such a parameter without a value.
+ */
+export function initialise(
+  store: TensorStore,
+  { projector, adapter }: EmoSllmParts,
+  seed: number,
+  fromBase: ReadonlyMap<string, { readonly data: ArrayLike<number | bigint> }> = new Map(),
+): void {
   for (const [name, t] of Object.entries(store.tensors)) {
+    const given = fromBase.get(name);
+    if (given && !DRAWN.test(name)) {
+      t.data.set(given.data as Float32Array);
+      continue;
+    }
     const rule: Initializer | undefined = name.startsWith(PROJECTOR_PREFIX)
       ? projector.initializers[name.slice(PROJECTOR_PREFIX.length)]
       : loraInitializer(name, t.shape, adapter?.config.init_lora_weights, adapter?.config.r ?? 1);
@@ -16,8 +30,13 @@ export function initialise(store: TensorStore, { projector, adapter }: EmoSllmPa
   }
 }
 
+/** What is drawn or zero, whatever the base holds. */
+const DRAWN = /\.lora_[AB]\.(weight|bias)$/;
+
 /** `init_lora_weights`: true is A uniform in +-1/sqrt(in) (kaiming with a = sqrt 5) and B zero; "gaussian" is A of deviation 1/r. */
 function loraInitializer(name: string, shape: readonly number[], kind: unknown, r: number): Initializer {
+  if (!DRAWN.test(name))
+    throw new EmosllmError("not_supported", `'${name}' begins as the base has it; give its value (firstValues)`);
   const isA = name.includes(".lora_A.");
   if (kind === true) return isA ? { kind: "uniform", bound: 1 / Math.sqrt(shape[1] ?? 1) } : { kind: "zeros" };
   if (kind === "gaussian") return isA ? { kind: "normal", std: 1 / r } : { kind: "zeros" };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { causalLayout, openLanguageModel } from "@emosllm/backbones";
 import { type StoredTensor, loadSafetensors } from "@emosllm/checkpoints";
 import { type Tensor, gather, input, mean, reshape, softmaxCrossEntropy } from "@emosllm/graph";
-import { loadAdapter } from "@emosllm/lora";
+import { loadAdapter, loraPlusRateFactor } from "@emosllm/lora";
 import { i64 } from "@emosllm/runtime";
 import { adamW, constantRate, openTrainer } from "@emosllm/training";
 import { largest, relativeError } from "./compare.ts";
@@ -45,7 +45,12 @@ export async function replayTraining(folder: string): Promise<AdapterTraining> {
     weights: model.checkpoint.tensors,
     threads: 1,
     shapes: adapter.parameters,
-    optimiser: adamW(constantRate(1e-2), { weightDecay: 0 }),
+    optimiser: golden.has("loraplus")
+      ? adamW(constantRate(1e-3), {
+          weightDecay: 0,
+          rateFactor: loraPlusRateFactor(adapter.parameters, wanted("loraplus")[0] as number),
+        })
+      : adamW(constantRate(1e-2), { weightDecay: 0 }),
     graph: () => {
       const parameters: Record<string, Tensor> = {};
       const linear = adapter.apply(model.linear, (name, s) => (parameters[name] ??= input(name, s)));

@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LanguageModel, type Linear, causalLayout, openLanguageModel } from "@emosllm/backbones";
 import { type StoredTensor, loadSafetensors } from "@emosllm/checkpoints";
+import { EmosllmError } from "@emosllm/interfaces";
 import { input, reshape } from "@emosllm/graph";
-import { loadAdapter, mergeAdapter, saveAdapter } from "@emosllm/lora";
+import { exportAdapter, loadAdapter, mergeAdapter, saveAdapter } from "@emosllm/lora";
 import { type HostTensor, compile, hostTensor } from "@emosllm/runtime";
 import { relativeError } from "./compare.ts";
 
@@ -55,17 +56,21 @@ async function logits(
   }
 }
 
-/** Replays one variant's folder; with `resave` the adapter is also written there by our own writer. */
-export async function replayAdapter(folder: string, variant: string, resave?: string): Promise<AdapterResult> {
+/** Folders for `VARIANT/` as our own writer, and our export for servers, write it. */
+export interface Outputs {
+  resave?: string;
+  export?: string;
+}
+
+/** Replays one variant's folder; the adapter is also written to the folders of `out`. */
+export async function replayAdapter(folder: string, variant: string, out: Outputs = {}): Promise<AdapterResult> {
   const golden = await loadSafetensors(join(folder, "golden.safetensors"));
   const wanted = (name: string): Float32Array => golden.get(name)?.data as Float32Array;
   const ids = golden.get("input_ids") as StoredTensor;
   const backbone = join(folder, "backbone");
   const model = await openLanguageModel(backbone);
-  const loaded = await loadAdapter(join(folder, "adapter"), {
-    linearPaths: model.linearPaths,
-    tensors: model.checkpoint.tensors,
-  });
+  const base = { linearPaths: model.linearPaths, tensors: model.checkpoint.tensors };
+  const loaded = await loadAdapter(join(folder, "adapter"), base);
   const adapted = loaded.adapter.apply(model.linear, (name, shape) => input(name, shape));
   const error = relativeError(await logits(model, ids, adapted, loaded.tensors), wanted("logits"));
   const none = new Map<string, StoredTensor>();
@@ -73,12 +78,16 @@ export async function replayAdapter(folder: string, variant: string, resave?: st
 
   const scratch = await mkdtemp(join(tmpdir(), "emosllm-merge-"));
   try {
-    const out = join(scratch, "merged");
+    const merge = join(scratch, "merged");
     // Small shards, so that the index is exercised too.
-    await mergeAdapter({ base: backbone, adapter: join(folder, "adapter"), out, maxShardBytes: 100_000 });
-    const merged = await openLanguageModel(out);
+    await mergeAdapter({ base: backbone, adapter: join(folder, "adapter"), out: merge, maxShardBytes: 100_000 });
+    const merged = await openLanguageModel(merge);
     const merged_error = relativeError(await logits(merged, ids, merged.linear, none), wanted("merged_logits"));
-    if (resave !== undefined) await saveAdapter(join(resave, variant), loaded);
+    if (out.resave !== undefined) await saveAdapter(join(out.resave, variant), loaded);
+    if (out.export !== undefined)
+      await exportAdapter(join(out.export, variant), loaded, base).catch((refused: unknown) => {
+        if (!(refused instanceof EmosllmError && refused.code === "not_supported")) throw refused;
+      });
     return { variant, error, base_error, merged_error, ok: Math.max(error, base_error, merged_error) <= LIMIT };
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -91,19 +100,26 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** `DIR... [--resave OUT]`: each `DIR/VARIANT`, in the order of their names. */
+/** `DIR... [--resave OUT] [--export OUT]`: each `DIR/VARIANT`, in the order of their names. */
 export async function* checkAdapters(args: readonly string[]): AsyncIterable<AdapterResult> {
-  const at = args.indexOf("--resave");
-  const resave = at < 0 ? undefined : args[at + 1];
-  if (at >= 0 && resave === undefined) throw new Error("--resave needs a folder");
-  const dirs = at < 0 ? args : [...args.slice(0, at), ...args.slice(at + 2)];
+  const dirs: string[] = [];
+  const out: Outputs = {};
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    if (arg !== "--resave" && arg !== "--export") dirs.push(arg);
+    else {
+      const folder = args[++i];
+      if (folder === undefined) throw new Error(`${arg} needs a folder`);
+      out[arg === "--resave" ? "resave" : "export"] = folder;
+    }
+  }
   for (const dir of dirs) {
     const variants: string[] = [];
     for (const name of (await readdir(dir)).sort()) if (await exists(join(dir, name, "adapter"))) variants.push(name);
     if (variants.length === 0) throw new Error(`${dir}: no VARIANT/adapter in it`);
     for (const variant of variants)
       try {
-        yield await replayAdapter(join(dir, variant), variant, resave);
+        yield await replayAdapter(join(dir, variant), variant, out);
       } catch (error) {
         yield { variant, error: error instanceof Error ? error.message : String(error), ok: false };
       }

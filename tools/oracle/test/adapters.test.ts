@@ -35,3 +35,10 @@ describe.each(VARIANTS)("%s", (variant) => {
       expect(result[key], key).toBeLessThanOrEqual(TRAINING_LIMITS[key]);
   });
 });
+
+// Made by: python tools/oracle/peft_torch.py make --small --seed 9 --only bias --train 3 --loraplus 16 --out packages/lora/test/fixtures/loraplus
+test("three steps of LoRA+ equal those of PEFT's create_loraplus_optimizer", async () => {
+  const result = await replayTraining(fixture("../loraplus/bias"));
+  for (const key of ["losses", "gradients", "final"] as const)
+    expect(result[key], key).toBeLessThanOrEqual(TRAINING_LIMITS[key]);
+});
