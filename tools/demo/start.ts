@@ -2,7 +2,9 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { makeDemoCorpus } from "@emosllm-tools/demo-corpus";
+import { summarizePredictions } from "@emosllm/report";
 import { progressWriter } from "../../apps/trainer/src/progress.ts";
+import { writeReportPage } from "../../apps/trainer/src/report-page.ts";
 import { readTrainConfig } from "../../apps/trainer/src/training/config.ts";
 import { type RunResult, runTraining, writeWhole } from "../../apps/trainer/src/training/run.ts";
 
@@ -27,10 +29,19 @@ try {
   const result = await runTraining(config, progress);
   const totalSeconds = (performance.now() - start) / 1000;
   await writeSummary(config.output_dir, result, totalSeconds);
+  const page = join(config.output_dir, "report.html");
+  const summary = await summarizePredictions(join(config.output_dir, "predictions.jsonl"), {
+    labels: result.test.confusion.labels,
+  });
+  await writeReportPage(page, summary, {
+    title: "EmoSLLM on the demo corpus: a held-out session",
+    sound: true,
+    folder: config.output_dir,
+  });
   report(result, totalSeconds);
   const example = result.test.answers[0]?.sample.utterance.audio.path ?? "FILE.wav";
   say(
-    `\nThe model is in ${result.bundle}, the figures in ${join(config.output_dir, "summary.json")}. Ask it about a file:\n`,
+    `\nFigures: ${page} (open it in a browser) and ${join(config.output_dir, "summary.json")}. The model: ${result.bundle}. Ask it about a file:\n`,
   );
   say(`  npm run -s emosllm -- predict --bundle ${result.bundle} ${relative(root, example)}\n`);
 } catch (error) {

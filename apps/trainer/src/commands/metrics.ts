@@ -1,16 +1,9 @@
 /** @file `emosllm metrics`: every number of a file of predictions, two systems compared, and a page with figures. */
-import { rename, rm, writeFile } from "node:fs/promises";
-import { dirname, isAbsolute, join, resolve } from "node:path";
-import { decodeAudio, encodeWav, resample, selectChannel } from "@emosllm/audio-features";
+import { dirname, join, resolve } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
-import {
-  type MetricsSummary,
-  renderReport,
-  type Score,
-  type SummaryOptions,
-  summarizePredictions,
-} from "@emosllm/report";
+import { type MetricsSummary, type Score, type SummaryOptions, summarizePredictions } from "@emosllm/report";
 import { defineCommand } from "citty";
+import { writeReportPage } from "../report-page.ts";
 import type { AnyCommand } from "./_command.ts";
 
 function whole(name: string, value: string, least: number): number {
@@ -87,50 +80,15 @@ const metrics = defineCommand({
     process.stdout.write(args.json ? `${JSON.stringify(summary)}\n` : describe(summary));
     const page = args.report ?? (args.json ? "none" : join(dirname(args.predictions), "report.html"));
     if (page === "none") return;
-    const audio = args.audio ? await soundOf(summary, dirname(resolve(args.predictions))) : new Map<string, string>();
-    await writeWhole(page, renderReport(summary, { title: args.title, audio }));
+    await writeReportPage(page, summary, {
+      title: args.title,
+      sound: args.audio,
+      folder: dirname(resolve(args.predictions)),
+    });
     process.stderr.write(`report: ${page}\n`);
   },
 });
 export default metrics as AnyCommand;
-
-/** Written to a temporary name first, so that a reader never sees half a page. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, text);
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    throw new EmosllmError("config_invalid", `${path}: the page cannot be written (${(cause as Error).message})`, {
-      cause,
-    });
-  }
-}
-
-/** Speech needs no more; 20 clips of 5 s are 4 MB of page. */
-const PAGE_RATE = 16_000;
-const LONGEST_CLIP_S = 30;
-
-/** The hardest utterances' sound as `data:` URLs; a clip that cannot be read has no player, and a note on stderr says why. */
-async function soundOf(summary: MetricsSummary, folder: string): Promise<Map<string, string>> {
-  const sounds = new Map<string, string>();
-  for (const { id, audio } of summary.hardest) {
-    if (!audio) continue;
-    const path = isAbsolute(audio.path) ? audio.path : join(folder, audio.path);
-    try {
-      const start = audio.start ?? 0;
-      const end = Math.min(audio.end ?? Infinity, start + LONGEST_CLIP_S);
-      const sound = await decodeAudio({ path, start, ...(Number.isFinite(end) ? { end } : {}) });
-      const samples = resample(selectChannel(sound, "downmix"), sound.sampleRate, PAGE_RATE);
-      const wav = encodeWav({ samples: [samples], sampleRate: PAGE_RATE });
-      sounds.set(id, `data:audio/wav;base64,${Buffer.from(wav).toString("base64")}`);
-    } catch (error) {
-      process.stderr.write(`no player for ${id}: ${(error as Error).message}\n`);
-    }
-  }
-  return sounds;
-}
 
 const percent = (score: Score | undefined): string => {
   if (!score || score.estimate === null) return "undefined";

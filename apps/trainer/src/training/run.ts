@@ -1,6 +1,6 @@
 /** @file The training run, from config to bundle: load, train, test, write. Read it from top to bottom. */
 import { mkdir, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { openLanguageModel } from "@emosllm/backbones";
 import type { BundleManifest } from "@emosllm/interfaces";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
@@ -188,6 +188,7 @@ export async function runTraining(config: TrainConfig, onEvent: OnTrainEvent): P
           label,
           prediction,
           probabilities,
+          audio: { ...utterance.audio, path: resolve(utterance.audio.path) },
           speaker: utterance.speaker,
           gender: utterance.gender,
           session: utterance.session,

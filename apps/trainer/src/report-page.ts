@@ -1,0 +1,63 @@
+/** @file Writes the page of a summary of predictions, the hardest utterances' sound included. */
+import { rename, rm, writeFile } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import { decodeAudio, encodeWav, resample, selectChannel } from "@emosllm/audio-features";
+import { EmosllmError } from "@emosllm/interfaces";
+import { type MetricsSummary, renderReport } from "@emosllm/report";
+
+/** Options of {@link writeReportPage}. */
+export interface ReportPageOptions {
+  readonly title?: string | undefined;
+  /** Put the hardest utterances' sound into the page. */
+  readonly sound: boolean;
+  /** Relative sound files count from here. */
+  readonly folder: string;
+}
+
+/** Draws the page and writes it whole or not at all. Throws EmosllmError `config_invalid` when it cannot be written. */
+export async function writeReportPage(
+  page: string,
+  summary: MetricsSummary,
+  { title, sound, folder }: ReportPageOptions,
+): Promise<void> {
+  const audio = sound ? await soundOf(summary, folder) : new Map<string, string>();
+  await writeWhole(page, renderReport(summary, { title, audio }));
+}
+
+/** Written to a temporary name first, so that a reader never sees half a page. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await writeFile(temporary, text);
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw new EmosllmError("config_invalid", `${path}: the page cannot be written (${(cause as Error).message})`, {
+      cause,
+    });
+  }
+}
+
+/** Speech needs no more; 20 clips of 5 s are 4 MB of page. */
+const PAGE_RATE = 16_000;
+const LONGEST_CLIP_S = 30;
+
+/** The hardest utterances' sound as `data:` URLs; a clip that cannot be read has no player, and a note on stderr says why. */
+async function soundOf(summary: MetricsSummary, folder: string): Promise<Map<string, string>> {
+  const sounds = new Map<string, string>();
+  for (const { id, audio } of summary.hardest) {
+    if (!audio) continue;
+    const path = isAbsolute(audio.path) ? audio.path : join(folder, audio.path);
+    try {
+      const start = audio.start ?? 0;
+      const end = Math.min(audio.end ?? Infinity, start + LONGEST_CLIP_S);
+      const sound = await decodeAudio({ path, start, ...(Number.isFinite(end) ? { end } : {}) });
+      const samples = resample(selectChannel(sound, "downmix"), sound.sampleRate, PAGE_RATE);
+      const wav = encodeWav({ samples: [samples], sampleRate: PAGE_RATE });
+      sounds.set(id, `data:audio/wav;base64,${Buffer.from(wav).toString("base64")}`);
+    } catch (error) {
+      process.stderr.write(`no player for ${id}: ${(error as Error).message}\n`);
+    }
+  }
+  return sounds;
+}
