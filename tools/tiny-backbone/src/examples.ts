@@ -22,14 +22,14 @@ export interface TrainingExample {
   readonly lossMask?: boolean[];
 }
 
-/** Kinds of examples and their shares. */
+/** Kinds of examples and their shares. A label is one target, a page of reading sixty: reading is rare, or it is all that is learned. */
 const SHARES = {
-  reading: 3,
-  emotion: 4,
+  reading: 1,
+  emotion: 8,
   context: 1,
-  transcription: 2,
+  transcription: 3,
   description: 1,
-  repeat: 1,
+  repeat: 3,
   question: 1,
 } as const;
 
@@ -95,7 +95,7 @@ const bare = (text: string): string => text.toLowerCase().replace(/[^\p{L}\p{N}'
 const MAKERS: { readonly [K in Kind]: Maker } = {
   reading: (random, { tokenizer }) => {
     const parts: string[] = [];
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 2; i++) {
       const form = weighted(random, { story: 2, dialogue: 1, fact: 3 });
       if (form === "story") parts.push(story(random));
       else if (form === "fact") parts.push(moodFact(random, pick(random, NAMES)));
@@ -124,7 +124,8 @@ const MAKERS: { readonly [K in Kind]: Maker } = {
     return answered(kit, promptOf(random, kit, "description"), {}, said.join(", "), voiceSentence(random, voice, said));
   },
   repeat: (random, kit) => {
-    const said = chance(random, 0.7) ? sentence(random) : some(random, NAMES, 3).join(", ");
+    // Names in random order can only be copied, not guessed.
+    const said = chance(random, 0.4) ? sentence(random) : some(random, NAMES, 2 + Math.floor(random() * 5)).join(", ");
     const ask = pick(random, ["Repeat the sentence", "Say this again", "Copy this text", "Write this down"]);
     return chat(kit, `${ask}: ${said}`, said);
   },

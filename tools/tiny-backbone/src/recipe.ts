@@ -59,7 +59,7 @@ export const RECIPE: Recipe = {
   seed: 1,
   maxTokens: 160,
   batchSize: 20,
-  maxSteps: 700,
+  maxSteps: 900,
   learningRate: 3e-3,
   minLearningRate: 1e-4,
   warmupSteps: 100,
