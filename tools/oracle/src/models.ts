@@ -12,8 +12,10 @@ export interface ModelsResult {
   readonly dir: string;
   readonly model_type: string;
   /** Largest over all compared tensors. */
-  readonly error: number;
+  readonly error: number | null;
   readonly ok: boolean;
+  /** Why nothing could be compared; then `error` is null. */
+  readonly message?: string;
 }
 
 /** transformers in f32 and in f64 differ by up to 3e-6 on these models; the rest is room for another order of sums. */
@@ -147,6 +149,16 @@ export async function checkModel(dir: string, options: ModelsOptions = {}): Prom
   return { dir, model_type: config.model_type, error, ok: error <= MODELS_LIMIT };
 }
 
+/** One directory that cannot be read does not keep the others from being compared. */
+async function checkOrSay(dir: string, options: ModelsOptions): Promise<ModelsResult> {
+  try {
+    return await checkModel(dir, options);
+  } catch (error) {
+    if (!(error instanceof EmosllmError)) throw error;
+    return { dir, model_type: "", error: null, ok: false, message: error.message };
+  }
+}
+
 /** `DIR... [--weights safetensors|bin]`; a DIR of directories stands for those in it. */
 export async function* checkModels(args: readonly string[]): AsyncIterable<ModelsResult> {
   const dirs: string[] = [];
@@ -161,7 +173,7 @@ export async function* checkModels(args: readonly string[]): AsyncIterable<Model
       weights = value;
     }
   }
-  for (const dir of dirs) for (const model of await modelsIn(dir)) yield await checkModel(model, { weights });
+  for (const dir of dirs) for (const model of await modelsIn(dir)) yield await checkOrSay(model, { weights });
 }
 
 async function modelsIn(dir: string): Promise<string[]> {

@@ -36,6 +36,18 @@ test.each(["gemma3", "wavlm-large", "wav2vec2-base", "whisper"])("a changed weig
   }
 });
 
+test("a directory that cannot be read is said, the others are compared", async () => {
+  const results = [];
+  // The fixtures have no pytorch_model.bin.
+  for await (const result of checkModels([join(fixtures, "llama"), join(fixtures, "phi3"), "--weights", "bin"]))
+    results.push(result);
+  expect(results.map((r) => [r.ok, r.error])).toEqual([
+    [false, null],
+    [false, null],
+  ]);
+  expect(results[1]?.message).toMatch(/phi3: no weights; looked for pytorch_model.bin/);
+});
+
 test("wrong use is named", async () => {
   const drain = async (args: string[]): Promise<void> => {
     for await (const _ of checkModels(args));
