@@ -24,7 +24,7 @@ export function initialise(
     }
     const rule: Initializer | undefined = name.startsWith(PROJECTOR_PREFIX)
       ? projector.initializers[name.slice(PROJECTOR_PREFIX.length)]
-      : loraInitializer(name, t.shape, adapter?.config.init_lora_weights, adapter?.config.r ?? 1);
+      : loraInitializer(name, t.shape, adapter?.config.init_lora_weights);
     if (!rule) throw new RangeError(`internal: no first value for '${name}'`);
     fill(t.data, rule, seed, name);
   }
@@ -33,13 +33,13 @@ export function initialise(
 /** What is drawn or zero, whatever the base holds. */
 const DRAWN = /\.lora_[AB]\.(weight|bias)$/;
 
-/** `init_lora_weights`: true is A uniform in +-1/sqrt(in) (kaiming with a = sqrt 5) and B zero; "gaussian" is A of deviation 1/r. */
-function loraInitializer(name: string, shape: readonly number[], kind: unknown, r: number): Initializer {
+/** `init_lora_weights`: true is A uniform in +-1/sqrt(in) (kaiming with a = sqrt 5) and B zero; "gaussian" is A `[r, in]` of deviation 1/r. */
+function loraInitializer(name: string, shape: readonly number[], kind: unknown): Initializer {
   if (!DRAWN.test(name))
     throw new EmosllmError("not_supported", `'${name}' begins as the base has it; give its value (firstValues)`);
   const isA = name.includes(".lora_A.");
   if (kind === true) return isA ? { kind: "uniform", bound: 1 / Math.sqrt(shape[1] ?? 1) } : { kind: "zeros" };
-  if (kind === "gaussian") return isA ? { kind: "normal", std: 1 / r } : { kind: "zeros" };
+  if (kind === "gaussian") return isA ? { kind: "normal", std: 1 / (shape[0] ?? 1) } : { kind: "zeros" };
   throw new EmosllmError(
     "not_supported",
     `init_lora_weights ${JSON.stringify(kind)} is not supported; true and "gaussian" are`,

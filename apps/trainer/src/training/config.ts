@@ -37,8 +37,29 @@ export const trainConfigSchema = z.strictObject({
       lora_alpha: z.number().default(16),
       target_modules: z.union([z.string(), z.array(z.string()).min(1)]).default("all-linear"),
       use_rslora: z.boolean().default(false),
+      use_dora: z.boolean().default(false),
+      lora_bias: z.boolean().default(false),
+      bias: z.enum(["none", "lora_only", "all"]).default("none"),
+      modules_to_save: z.array(z.string()).nullable().default(null),
+      exclude_modules: z
+        .union([z.string(), z.array(z.string())])
+        .nullable()
+        .default(null),
+      layers_to_transform: z
+        .union([z.int(), z.array(z.int())])
+        .nullable()
+        .default(null),
+      layers_pattern: z
+        .union([z.string(), z.array(z.string())])
+        .nullable()
+        .default(null),
+      rank_pattern: z.record(z.string(), count).default({}),
+      alpha_pattern: z.record(z.string(), z.number()).default({}),
+      init_lora_weights: z.union([z.literal(true), z.literal("gaussian")]).default(true),
     })
     .prefault({}),
+  /** LoRA+: B learns this many times as fast as A. */
+  loraplus_lr_ratio: z.number().positive().default(1),
   prompt: z.string().min(1).default("emotion-question-first"),
   // dataset
   corpus: z.string().regex(/^[a-z-]+:.+/, "must be NAME:PATH, for example iemocap:data/IEMOCAP_full_release"),

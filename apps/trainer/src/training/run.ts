@@ -3,7 +3,7 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openLanguageModel } from "@emosllm/backbones";
 import type { BundleManifest } from "@emosllm/interfaces";
-import { loraAdapter, loraConfig } from "@emosllm/lora";
+import { type LoraBase, firstValues, loraAdapter, loraConfig, loraPlusRateFactor } from "@emosllm/lora";
 import { type EmoSllmParts, fingerprint, layOutBatch, openScorer, saveBundle } from "@emosllm/model";
 import { qpMapper, qpMapperConfig } from "@emosllm/projector";
 import {
@@ -56,10 +56,8 @@ export async function runTraining(config: TrainConfig, onEvent: OnTrainEvent): P
     ...config.lora,
     base_model_name_or_path: config.model_name_or_path,
   });
-  const adapter = loraAdapter(adapterConfig, {
-    linearPaths: languageModel.linearPaths,
-    tensors: languageModel.checkpoint.tensors,
-  });
+  const base: LoraBase = { linearPaths: languageModel.linearPaths, tensors: languageModel.checkpoint.tensors };
+  const adapter = loraAdapter(adapterConfig, base);
   const parts: EmoSllmParts = { languageModel, projector: qpMapper(projectorConfig), adapter, audioSize };
   const words = labelWords(data.scheme.labels, lexicon).map((w) => ({ label: w.label, word: w.word }));
   const manifest: Pick<BundleManifest, "labels" | "scoring"> = {
@@ -84,9 +82,10 @@ export async function runTraining(config: TrainConfig, onEvent: OnTrainEvent): P
       weightDecay: config.weight_decay,
       maxGradNorm: config.max_grad_norm,
       decays: isMatrix(parts),
+      rateFactor: loraPlusRateFactor(adapter.parameters, config.loraplus_lr_ratio),
     }),
   });
-  initialise(trainer.parameters, parts, config.seed);
+  initialise(trainer.parameters, parts, config.seed, await firstValues(adapter, base));
   const order = randomStream(config.seed, "order");
   const dropout = randomStream(config.seed, "transcript dropout");
   const context = { prompt, tokenizer, manifest };
