@@ -93,6 +93,26 @@ describe.each(["wav2vec2", "hubert", "wavlm"])("%s", (type) => {
   });
 });
 
+test.each(["hubert-base", "hubert-large"])("%s: an offset of the sound costs no accuracy", async (name) => {
+  // Both forms take offsets away: the large one with the scaling, the base one with its group norm.
+  const encoder = await openSpeechEncoder(fixture(name));
+  const quiet = (await clips(name)).map((r) => r.map((v) => Math.round(v * 2 ** 10) / 2 ** 16));
+  const [plain, offset] = await Promise.all(
+    [0, 0.25].map((by) =>
+      run(
+        encoder,
+        quiet.slice(0, 1).map((r) => r.map((v) => v + by)),
+      ),
+    ),
+  );
+  const reference = {
+    dtype: "f32",
+    shape: plain?.["last"]?.shape ?? [],
+    data: plain?.["last"]?.data as Float32Array,
+  } as const;
+  expect(apart(offset?.["last"], reference, [reference.shape[1] as number])).toBeLessThan(LIMIT);
+});
+
 test("whisper: features, every hidden state and the last equal transformers'", async () => {
   const [reference, encoder, rows] = [
     await golden("whisper"),

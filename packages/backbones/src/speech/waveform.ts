@@ -33,7 +33,9 @@ export function unitVariance(waveform: Tensor, mask: Tensor | undefined): Tensor
     mask
       ? div(sum(mul(x, mask), 1, { keepDims: true }), sum(mask, 1, { keepDims: true }))
       : mean(x, 1, { keepDims: true });
-  const centred = sub(waveform, average(waveform));
+  // Twice: what rounding leaves of a large offset in a long row is not small beside a quiet signal.
+  const nearly = sub(waveform, average(waveform));
+  const centred = sub(nearly, average(nearly));
   const scaled = div(centred, sqrt(add(average(mul(centred, centred)), 1e-7)));
   return mask ? mul(scaled, mask) : scaled;
 }
@@ -41,7 +43,9 @@ export function unitVariance(waveform: Tensor, mask: Tensor | undefined): Tensor
 /** waveform `[rows, samples]` -> `[rows, frames, conv_dim.at(-1)]`. */
 export function convolutions(waveform: Tensor, config: WaveConfig, tensor: (name: string) => Tensor): Tensor {
   const [rows, samples] = waveform.shape as [Dim, Dim];
-  let x = reshape(waveform, [rows, 1, samples]);
+  // The group norm takes away what an offset of the sound does to a channel; without the offset it has less to round.
+  const level = config.featureNorm === "group" ? sub(waveform, mean(waveform, 1, { keepDims: true })) : waveform;
+  let x = reshape(level, [rows, 1, samples]);
   config.convolutions.forEach(({ channels, stride }, i) => {
     const at = `feature_extractor.conv_layers.${i}`;
     x = conv1d(x, tensor(`${at}.conv.weight`), { stride });
