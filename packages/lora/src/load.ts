@@ -1,12 +1,12 @@
 /** @file Reads an adapter's folder and holds it against a base: nothing missing, nothing left over, every shape right, something learned. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type StoredTensor, openCheckpoint, readTensor } from "@emosllm/checkpoints";
+import { type Checkpoint, type StoredTensor, openCheckpoint, readTensor } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 import { type LoraAdapter, type LoraBase, loraAdapter } from "./adapter.ts";
 import { type LoraConfig, readLoraConfig } from "./config.ts";
 import { firstValues } from "./first-values.ts";
-import { loraNames } from "./names.ts";
+import { PREFIX, loraNames } from "./names.ts";
 import { matchTargets } from "./targets.ts";
 
 /** What does not fit between an adapter's files and a base. All empty and false: everything fits. */
@@ -91,7 +91,7 @@ export async function loadAdapter(
   const report: AdapterReport = {
     unmatched,
     missing,
-    unexpected: [...found.keys()].filter((name) => !(name in adapter.parameters)),
+    unexpected: await unexpectedNames(found, adapter, base),
     wrongShape,
     notFinite,
     allZero: adapter.targets.every(({ path }) => isZero(loraNames(path).b) && isZero(loraNames(path).bBias)),
@@ -101,6 +101,29 @@ export async function loadAdapter(
   for (const [name, t] of await firstValues(adapter, base, absent))
     tensors.set(name, { dtype: "f32", shape: t.shape, data: t.data as Float32Array });
   return { config, adapter, tensors, report };
+}
+
+/**
+ * What the adapter has no use for. PEFT also stores the base's own weight of a targeted output layer (`lm_head.base_layer.weight`): as
+ * long as it equals the base's, it is no surprise.
+ */
+async function unexpectedNames(
+  found: Checkpoint["tensors"],
+  adapter: LoraAdapter,
+  base: LoraBase,
+): Promise<readonly string[]> {
+  const unexpected: string[] = [];
+  for (const [name, source] of found) {
+    if (name in adapter.parameters) continue;
+    const target = adapter.targets.find(({ path }) => name === `${PREFIX}${path}.base_layer.weight`);
+    const own = target && base.tensors.get(`${target.path}.weight`);
+    if (own && own.shape.join() === source.shape.join()) {
+      const [ours, theirs] = await Promise.all([readTensor(own, "f32"), readTensor(source, "f32")]);
+      if (ours.every((v, i) => v === theirs[i])) continue;
+    }
+    unexpected.push(name);
+  }
+  return unexpected;
 }
 
 /** At most this many names in a message. */

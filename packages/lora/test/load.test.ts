@@ -190,3 +190,18 @@ test("a folder without weights, a config that is no JSON", async () => {
   await writeFile(join(folder, "adapter_config.json"), "[]");
   await expect(loadAdapter(folder, base)).rejects.toThrow(/is no JSON object/);
 });
+
+test("the base's own weight beside a target, as PEFT stores it for an output layer, is accepted while it is equal", async () => {
+  const { base } = await openBase("adapters/lora");
+  const name = `base_model.model.${Q0}.base_layer.weight`;
+  const { readTensor } = await import("@emosllm/checkpoints");
+  const source = base.tensors.get(`${Q0}.weight`);
+  if (!source) throw new Error("no weight");
+  const data = await readTensor(source, "f32");
+  const same = await damaged("adapters/lora", (t) => t.set(name, { dtype: "f32", shape: source.shape, data }));
+  expect((await loadAdapter(same, base)).report.unexpected).toEqual([]);
+  const other = await damaged("adapters/lora", (t) =>
+    t.set(name, { dtype: "f32", shape: source.shape, data: data.map((v) => v + 1) }),
+  );
+  await expect(loadAdapter(other, base)).rejects.toThrow(`unexpected: ${name}`);
+});
