@@ -6,7 +6,8 @@ import { summarizePredictions } from "@emosllm/report";
 import { progressWriter } from "../../apps/trainer/src/progress.ts";
 import { writeReportPage } from "../../apps/trainer/src/report-page.ts";
 import { readTrainConfig } from "../../apps/trainer/src/training/config.ts";
-import { type RunResult, runTraining, writeWhole } from "../../apps/trainer/src/training/run.ts";
+import { type RunResult, runTraining } from "../../apps/trainer/src/training/run.ts";
+import { writeWhole } from "../../apps/trainer/src/write-whole.ts";
 
 const say = (text = ""): boolean => process.stdout.write(`${text}\n`);
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -1,9 +1,9 @@
 /** @file Writes the page of a summary of predictions, the hardest utterances' sound included. */
-import { rename, rm, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { decodeAudio, encodeWav, resample, selectChannel } from "@emosllm/audio-features";
 import { EmosllmError } from "@emosllm/interfaces";
 import { type MetricsSummary, renderReport } from "@emosllm/report";
+import { writeWhole } from "./write-whole.ts";
 
 /** Options of {@link writeReportPage}. */
 export interface ReportPageOptions {
@@ -21,18 +21,11 @@ export async function writeReportPage(
   { title, sound, folder }: ReportPageOptions,
 ): Promise<void> {
   const audio = sound ? await soundOf(summary, folder) : new Map<string, string>();
-  await writeWhole(page, renderReport(summary, { title, audio }));
-}
-
-/** Written to a temporary name first, so that a reader never sees half a page. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const text = renderReport(summary, { title, audio });
   try {
-    await writeFile(temporary, text);
-    await rename(temporary, path);
+    await writeWhole(page, text);
   } catch (cause) {
-    await rm(temporary, { force: true });
-    throw new EmosllmError("config_invalid", `${path}: the page cannot be written (${(cause as Error).message})`, {
+    throw new EmosllmError("config_invalid", `${page}: the page cannot be written (${(cause as Error).message})`, {
       cause,
     });
   }

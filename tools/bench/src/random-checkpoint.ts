@@ -1,7 +1,8 @@
 /** @file A Llama checkpoint of random weights at a given shape, written without holding it in memory. */
 import { mkdir, open, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type ShapeSizes, llamaConfig, random } from "./shapes.ts";
+import { randomStream } from "@emosllm/training";
+import { type ShapeSizes, llamaConfig } from "./shapes.ts";
 
 const BLOCK = 4 * 1024 * 1024;
 
@@ -61,7 +62,7 @@ export async function randomCheckpoint(
   const temporary = `${file}.tmp`;
   const handle = await open(temporary, "w");
   await handle.write(Buffer.concat([start, Buffer.from(text)]));
-  const r = random(7);
+  const r = randomStream(7, "bench weights").next;
   const noise = Float32Array.from({ length: BLOCK }, () => (r() + r() + r() + r() - 2) * 0.0347);
   const ones = new Float32Array(BLOCK).fill(1);
   const stored = (a: Float32Array): Buffer => {

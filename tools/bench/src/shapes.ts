@@ -1,5 +1,6 @@
 /** @file The shapes that benchmarks run at: those of the PyTorch reference, and the batch it makes. */
 import type { BatchRow } from "@emosllm/model";
+import { randomStream } from "@emosllm/training";
 
 /** Sizes of a language model. */
 export interface ShapeSizes {
@@ -49,18 +50,6 @@ export const llamaConfig = (s: ShapeSizes, layers: number): Record<string, unkno
   eos_token_id: 2,
 });
 
-/** A generator of numbers in [0, 1), the same for the same seed (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** Sizes of a batch, named as the reference's flags. */
 export interface BatchSizes {
   readonly batch: number;
@@ -73,7 +62,7 @@ export interface BatchSizes {
 
 /** Rows as the reference draws them: a shared prompt, a transcript of its own length, one to three label tokens, half to all frames. */
 export function randomRows({ batch, frames, dAudio, prefix, transcript, seed }: BatchSizes, vocab: number): BatchRow[] {
-  const r = random(seed + 1);
+  const r = randomStream(seed, "bench batch").next;
   const whole = (lo: number, hi: number): number => lo + Math.floor(r() * (hi - lo));
   const ids = (n: number): number[] => Array.from({ length: n }, () => whole(4, vocab));
   const before = ids(prefix);

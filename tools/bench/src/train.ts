@@ -6,9 +6,9 @@ import { openLanguageModel } from "@emosllm/backbones";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
 import { layOutBatch, openScorer } from "@emosllm/model";
 import { qpMapper, qpMapperConfig } from "@emosllm/projector";
-import { adamW, constantRate, openEmoSllmTrainer } from "@emosllm/training";
+import { adamW, constantRate, openEmoSllmTrainer, randomStream } from "@emosllm/training";
 import { randomCheckpoint } from "./random-checkpoint.ts";
-import { SHAPES, random, randomRows } from "./shapes.ts";
+import { SHAPES, randomRows } from "./shapes.ts";
 
 /** Precisions of the frozen weights. */
 export const PRECISIONS = ["f32"] as const;
@@ -84,7 +84,7 @@ export async function benchTrain(argv: readonly string[]): Promise<Record<string
   const parts = { languageModel, projector, adapter, audioSize };
   const options = { threads: number("threads"), ...(values.profile === undefined ? {} : { profile: values.profile }) };
   const trainer = await openEmoSllmTrainer({ parts, optimiser: adamW(constantRate(number("lr"))), ...options });
-  const r = random(number("seed"));
+  const r = randomStream(number("seed"), "bench parameters").next;
   for (let i = 0; i < trainer.parameters.flat.length; i++) trainer.parameters.flat[i] = (r() - 0.5) * 0.05;
   const rows = randomRows(
     {

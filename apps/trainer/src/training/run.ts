@@ -1,5 +1,5 @@
 /** @file The training run, from config to bundle: load, train, test, write. Read it from top to bottom. */
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openLanguageModel } from "@emosllm/backbones";
 import type { BundleManifest } from "@emosllm/interfaces";
@@ -15,6 +15,7 @@ import {
   type PromptDefinition,
 } from "@emosllm/prompts";
 import { adamW, initialise, openEmoSllmTrainer, randomStream, schedule, shuffle } from "@emosllm/training";
+import { writeWhole } from "../write-whole.ts";
 import { modelCard } from "./card.ts";
 import type { TrainConfig } from "./config.ts";
 import { type Sample, loadRunData } from "./data.ts";
@@ -227,11 +228,4 @@ function majorityShare(train: readonly Sample[], test: readonly Sample[]): numbe
   for (const s of train) counts.set(s.label, (counts.get(s.label) ?? 0) + 1);
   const top = [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
   return test.filter((s) => s.label === top).length / test.length;
-}
-
-/** Writes a file whole or not at all. */
-export async function writeWhole(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
-  await writeFile(temporary, text);
-  await rename(temporary, file);
 }
