@@ -25,7 +25,10 @@ import type { TrainConfig } from "./config.ts";
 export interface Sample {
   readonly utterance: Utterance;
   readonly label: string;
-  readonly frames: Frames;
+  /** Frames of its audio. */
+  readonly length: number;
+  /** The frames themselves; read when they are needed, where they are too many to be kept in memory. */
+  readonly frames: () => Promise<Frames>;
 }
 
 /** A corpus as a run sees it. */
@@ -96,10 +99,9 @@ export async function loadRunData(config: TrainConfig, onProgress: (p: DataProgr
   const { mean, std } = columnStatistics(train.map((t) => t.raw));
   const frontEnd: FrontEndManifest = { ...settings, mean: Array.from(mean), std: Array.from(std) };
   const finish = (list: typeof train): Sample[] =>
-    list.map(({ utterance, raw }) => ({
-      utterance,
-      label: utterance.label as string,
-      frames: normalisedFrames(raw, frontEnd),
-    }));
+    list.map(({ utterance, raw }) => {
+      const frames = normalisedFrames(raw, frontEnd);
+      return { utterance, label: utterance.label as string, length: frames.length, frames: async () => frames };
+    });
   return { scheme, split, frontEnd, train: finish(train), validation: finish(validation), test: finish(test) };
 }

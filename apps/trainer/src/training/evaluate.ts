@@ -45,18 +45,18 @@ export interface Evaluation {
 }
 
 /** The row of a sample with the given inputs. */
-export function sampleRow(
+export async function sampleRow(
   sample: Sample,
   { prompt, tokenizer, manifest }: Pick<ScoringContext, "prompt" | "tokenizer" | "manifest">,
   inputs: Inputs,
-): BatchRow {
+): Promise<BatchRow> {
   const { text } = sample.utterance;
   return promptRow(
     prompt,
     tokenizer,
     manifest,
     { transcript: inputs.transcript ? text : undefined },
-    inputs.audio ? sample.frames : undefined,
+    inputs.audio ? await sample.frames() : undefined,
   );
 }
 
@@ -69,11 +69,11 @@ export async function evaluateSamples(
   const labels = context.manifest.labels.words.map((w) => w.label);
   const ordered = samples
     .map((sample, i) => ({ sample, i }))
-    .sort((a, b) => a.sample.frames.length - b.sample.frames.length);
+    .sort((a, b) => a.sample.length - b.sample.length);
   const answers: Answered[] = Array.from({ length: samples.length });
   for (let from = 0; from < ordered.length; from += context.batchSize) {
     const part = ordered.slice(from, from + context.batchSize);
-    const rows = part.map(({ sample }) => sampleRow(sample, context, inputs));
+    const rows = await Promise.all(part.map(({ sample }) => sampleRow(sample, context, inputs)));
     const scores = await context.scorer.score(rows, context.parameters);
     part.forEach(({ sample, i }, k) => {
       const p = answerProbabilities(scores[k] ?? [], context.manifest.scoring);

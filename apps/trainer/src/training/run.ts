@@ -99,13 +99,13 @@ export async function runTraining(config: TrainConfig, onEvent: OnTrainEvent): P
   for (let step = 1; step <= total; step++) {
     let loss = 0;
     for (let micro = 0; micro < accumulation; micro++) {
-      const rows = take(batchSize).map((sample) => {
-        const row = sampleRow(sample, context, {
-          audio: true,
-          transcript: dropout.next() >= config.transcript_dropout,
-        });
-        return { ...row, answers: [row.answers[data.scheme.labels.indexOf(sample.label)] ?? []] };
-      });
+      const rows = await Promise.all(
+        take(batchSize).map(async (sample) => {
+          const transcript = dropout.next() >= config.transcript_dropout;
+          const row = await sampleRow(sample, context, { audio: true, transcript });
+          return { ...row, answers: [row.answers[data.scheme.labels.indexOf(sample.label)] ?? []] };
+        }),
+      );
       const labels = rows.reduce((n, r) => n + (r.answers[0] as readonly number[]).length, 0);
       const batch = layOutBatch(rows, {
         queries: parts.projector.queries,
