@@ -67,9 +67,7 @@ export async function evaluateSamples(
   inputs: Inputs,
 ): Promise<Evaluation> {
   const labels = context.manifest.labels.words.map((w) => w.label);
-  const ordered = samples
-    .map((sample, i) => ({ sample, i }))
-    .sort((a, b) => a.sample.length - b.sample.length);
+  const ordered = samples.map((sample, i) => ({ sample, i })).sort((a, b) => a.sample.length - b.sample.length);
   const answers: Answered[] = Array.from({ length: samples.length });
   for (let from = 0; from < ordered.length; from += context.batchSize) {
     const part = ordered.slice(from, from + context.batchSize);
