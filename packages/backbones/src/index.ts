@@ -9,6 +9,21 @@ export {
 } from "./language/layout.ts";
 export { ropeFrequencies, type RopeParameters } from "./language/rope.ts";
 export { frozen, linearOver, type Linear, type TensorTable } from "./linear.ts";
-export { lengthBuckets, type SpeechEncoder, type SpeechEncoderConfig, type SpeechStates } from "./speech/encoder.ts";
+export {
+  lengthBuckets,
+  type PreparedClip,
+  type PreparedInputs,
+  type SpeechEncoder,
+  type SpeechEncoderConfig,
+  type SpeechStates,
+} from "./speech/encoder.ts";
+export {
+  frameEncoder,
+  resolveLayers,
+  type EncodedFrames,
+  type FrameEncoder,
+  type FrameEncoderOptions,
+  type LayerChoice,
+} from "./speech/frame-encoder.ts";
 export { openSpeechEncoder, speechEncoder } from "./speech/speech-encoder.ts";
 export { weightedLayerSum } from "./speech/weighted-sum.ts";

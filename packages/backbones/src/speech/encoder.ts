@@ -16,6 +16,10 @@ export interface SpeechEncoderConfig {
   readonly hop: number;
   /** Fewest samples that give a frame. */
   readonly shortest: number;
+  /** Samples that a frame sees before attention. */
+  readonly frameWidth: number;
+  /** Channels of the first convolution where a group norm follows it, else 0. */
+  readonly groupChannels: number;
   /** Most samples of one row, where the model has a limit (Whisper: 30 s); longer clips need windows. */
   readonly longest?: number | undefined;
   /**
@@ -33,6 +37,19 @@ export interface SpeechStates {
   readonly last: Tensor;
 }
 
+/** Sound as {@link SpeechEncoder.prepare} leaves it. */
+export interface PreparedClip {
+  readonly samples: Float32Array;
+  /** The group norm of the first convolution over the whole clip, `[channels]` each: for windows of long clips. */
+  readonly groupNorm?: { readonly scale: Float32Array; readonly offset: Float32Array };
+}
+
+/** How {@link SpeechEncoder.build} takes sound that went through {@link SpeechEncoder.prepare}. */
+export interface PreparedInputs {
+  /** `[rows, channels]` each; left out: the norm is taken over each row. */
+  readonly groupNorm?: { readonly scale: Tensor; readonly offset: Tensor } | undefined;
+}
+
 /** A checkpoint that can be put into graphs. */
 export interface SpeechEncoder {
   readonly config: SpeechEncoderConfig;
@@ -43,9 +60,12 @@ export interface SpeechEncoder {
   /**
    * waveform f32 `[rows, samples]` at `sampleRate`, full scale 1, zeros after each row's end; lengths i64 `[rows]` in samples (left out:
    * every row is full). The checkpoint's own scaling of the sound (`do_normalize`, Whisper's mel spectrogram) is part of it. Frames past
-   * `frameCounts` of a row mean nothing. Throws EmosllmError `usage` for lengths where `config.padding` is false.
+   * `frameCounts` of a row mean nothing. With `prepared`, the sound is taken as scaled already. Throws EmosllmError `usage` for lengths
+   * where `config.padding` is false.
    */
-  readonly build: (waveform: Tensor, lengths?: Tensor, linear?: Linear) => SpeechStates;
+  readonly build: (waveform: Tensor, lengths?: Tensor, linear?: Linear, prepared?: PreparedInputs) => SpeechStates;
+  /** Scales a whole clip as the checkpoint wants it; `long` clips, which go on in windows, get their group norm too. */
+  readonly prepare: (samples: Float32Array, long: boolean) => Promise<PreparedClip>;
   /** Frames of clips of so many samples. Throws RangeError for clips that are too short or too long. */
   readonly frameCounts: (lengths: readonly number[]) => number[];
 }

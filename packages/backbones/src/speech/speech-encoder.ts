@@ -1,6 +1,6 @@
 /** @file Opens a speech encoder from a Hugging Face folder, by `model_type`. */
 import { join } from "node:path";
-import { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from "@emosllm/checkpoints";
+import { type Checkpoint, type OpenCheckpointOptions, openCheckpoint, readTensor } from "@emosllm/checkpoints";
 import type { Tensor } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import { readJsonObject } from "../json-file.ts";
@@ -17,12 +17,16 @@ export interface EncoderParts {
   readonly preprocessor: Readonly<Record<string, unknown>>;
   /** A frozen tensor by its name below the encoder's own prefix. */
   readonly tensor: (name: string) => Tensor;
+  /** Its values. */
+  readonly read: (name: string) => Promise<Float32Array>;
   readonly names: ReadonlySet<string>;
   readonly linear: Linear;
 }
 
 /** One architecture. */
-export type EncoderBuilder = (parts: EncoderParts) => Pick<SpeechEncoder, "config" | "build" | "frameCounts">;
+export type EncoderBuilder = (
+  parts: EncoderParts,
+) => Pick<SpeechEncoder, "config" | "build" | "prepare" | "frameCounts">;
 
 /** Architectures by `model_type`, each with a tensor that shows under which prefix a checkpoint keeps the encoder. */
 const ENCODERS: Readonly<Record<string, { readonly build: EncoderBuilder; readonly landmark: string }>> = {
@@ -72,9 +76,14 @@ export function speechEncoder(
     );
   const names = new Set([...tensors.keys()].filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length)));
   const tensor = (name: string): Tensor => frozen(tensors, prefix + name);
+  const read = async (name: string): Promise<Float32Array> => {
+    const source = tensors.get(prefix + name);
+    if (!source) throw new EmosllmError("checkpoint_invalid", `The checkpoint has no tensor '${prefix}${name}'.`);
+    return readTensor(source, "f32");
+  };
   const linear = linearOver(names, tensor);
   return {
-    ...found.build({ raw, preprocessor, tensor, names, linear }),
+    ...found.build({ raw, preprocessor, tensor, read, names, linear }),
     checkpoint,
     linear,
     // Below the encoder's prefix, as `linear` takes them.

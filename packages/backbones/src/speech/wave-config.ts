@@ -67,6 +67,8 @@ export function parseWaveConfig(raw: Raw, preprocessor: Raw): WaveConfig {
     sampleRate: sound.count("sampling_rate", 16_000),
     hop,
     shortest,
+    frameWidth: shortest,
+    groupChannels: featureNorm === "group" ? (channels[0] as number) : 0,
     padding: featureNorm === "layer",
     heads,
     normEpsilon: real("layer_norm_eps", 1e-5),

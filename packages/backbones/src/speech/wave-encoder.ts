@@ -6,6 +6,7 @@ import { gatedRelativeBias } from "./relative-bias.ts";
 import type { EncoderBuilder } from "./speech-encoder.ts";
 import { type EncoderScope, type LayerNames, encoderLayer, hideFrames, norm, realFrames } from "./transformer.ts";
 import { type WaveConfig, parseWaveConfig } from "./wave-config.ts";
+import { type NormedConvolution, centredClip, groupNormOf, scaledClip } from "./whole-clip.ts";
 import { convolutions, positionalConvolution, sampleMask, unitVariance } from "./waveform.ts";
 
 const NAMES: LayerNames = {
@@ -20,17 +21,18 @@ type Bias = (scope: EncoderScope, config: WaveConfig) => (at: string, x: Tensor)
 
 const waveEncoder =
   (bias: Bias): EncoderBuilder =>
-  ({ raw, preprocessor, tensor, names, linear }) => {
+  ({ raw, preprocessor, tensor, read, names, linear }) => {
     const config = parseWaveConfig(raw, preprocessor);
-    const build: SpeechEncoder["build"] = (waveform, lengths, own = linear) => {
+    const build: SpeechEncoder["build"] = (waveform, lengths, own = linear, prepared) => {
       if (lengths && !config.padding)
         throw new EmosllmError(
           "usage",
           `${config.modelType} with feat_extract_norm 'group' takes no lengths: run clips of one length at a time`,
         );
       const mask = lengths && sampleMask(waveform, lengths);
-      const sound = config.normalise ? unitVariance(waveform, mask) : mask ? mul(waveform, mask) : waveform;
-      const features = convolutions(sound, config, tensor);
+      const cut = mask ? mul(waveform, mask) : waveform;
+      const sound = config.normalise && !prepared ? unitVariance(waveform, mask) : cut;
+      const features = convolutions(sound, config, tensor, prepared?.groupNorm);
       const [rows, frames, channels] = features.shape as [Dim, Dim, number];
       const { heads, normEpsilon: epsilon, activation, hiddenSize } = config;
       const scope: EncoderScope = { tensor, linear: own, rows, frames, heads, epsilon, activation };
@@ -65,12 +67,32 @@ const waveEncoder =
       const unflat = (x: Tensor): Tensor => reshape(x, [rows, frames, hiddenSize]);
       return { hidden: hidden.map(unflat), last: unflat(last) };
     };
+    const firstNorm = once(async (): Promise<NormedConvolution> => {
+      const at = "feature_extractor.conv_layers.0";
+      const names = ["conv.weight", "layer_norm.weight", "layer_norm.bias"];
+      const [weight, gain, shift] = await Promise.all(names.map((name) => read(`${at}.${name}`)));
+      const { channels, kernel, stride } = config.convolutions[0] as WaveConfig["convolutions"][number];
+      return { weight, gain, shift, channels, kernel, stride } as NormedConvolution;
+    });
+    const prepare: SpeechEncoder["prepare"] = async (samples, long) => {
+      const scaled = config.normalise ? scaledClip(samples) : samples;
+      if (config.featureNorm === "layer" || !long) return { samples: scaled };
+      const centred = centredClip(scaled);
+      return { samples: centred, groupNorm: groupNormOf(centred, await firstNorm()) };
+    };
     return {
       config,
       build,
+      prepare,
       frameCounts: frameCounter(config, (length) => Math.floor((length - config.shortest) / config.hop) + 1),
     };
   };
+
+/** The same promise on every call. */
+const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+};
 
 export const wav2vec2: EncoderBuilder = waveEncoder(() => () => []);
 export const hubert: EncoderBuilder = wav2vec2;

@@ -19,6 +19,7 @@ import {
   transpose,
 } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
+import type { PreparedInputs } from "./encoder.ts";
 import type { WaveConfig } from "./wave-config.ts";
 
 /** 1 where a sample lies within its row, else 0: f32 `[rows, samples]`. */
@@ -40,19 +41,28 @@ export function unitVariance(waveform: Tensor, mask: Tensor | undefined): Tensor
   return mask ? mul(scaled, mask) : scaled;
 }
 
-/** waveform `[rows, samples]` -> `[rows, frames, conv_dim.at(-1)]`. */
-export function convolutions(waveform: Tensor, config: WaveConfig, tensor: (name: string) => Tensor): Tensor {
+/** waveform `[rows, samples]` -> `[rows, frames, conv_dim.at(-1)]`; `groupNorm` in place of the rows' own. */
+export function convolutions(
+  waveform: Tensor,
+  config: WaveConfig,
+  tensor: (name: string) => Tensor,
+  groupNorm?: PreparedInputs["groupNorm"],
+): Tensor {
   const [rows, samples] = waveform.shape as [Dim, Dim];
   // The group norm takes away what an offset of the sound does to a channel; without the offset it has less to round.
-  const level = config.featureNorm === "group" ? sub(waveform, mean(waveform, 1, { keepDims: true })) : waveform;
+  const level =
+    config.featureNorm === "group" && !groupNorm ? sub(waveform, mean(waveform, 1, { keepDims: true })) : waveform;
   let x = reshape(level, [rows, 1, samples]);
   config.convolutions.forEach(({ channels, stride }, i) => {
     const at = `feature_extractor.conv_layers.${i}`;
     x = conv1d(x, tensor(`${at}.conv.weight`), { stride });
-    if (config.convBias) x = add(x, reshape(tensor(`${at}.conv.bias`), [channels, 1]));
+    // The group norm takes the first bias away again; given norms are made without it.
+    if (config.convBias && !(groupNorm && i === 0)) x = add(x, reshape(tensor(`${at}.conv.bias`), [channels, 1]));
     const [scale, shift] = ["weight", "bias"].map((p) => `${at}.layer_norm.${p}`) as [string, string];
     if (config.featureNorm === "layer")
       x = transpose(layerNorm(transpose(x), tensor(scale), tensor(shift), { epsilon: 1e-5 }));
+    else if (i === 0 && groupNorm)
+      x = add(mul(x, reshape(groupNorm.scale, [rows, channels, 1])), reshape(groupNorm.offset, [rows, channels, 1]));
     else if (i === 0)
       x = add(mul(overTime(x), reshape(tensor(scale), [channels, 1])), reshape(tensor(shift), [channels, 1]));
     x = config.featureActivation(x);

@@ -36,6 +36,8 @@ export const whisper: EncoderBuilder = ({ raw, preprocessor, tensor, linear }) =
     sampleRate,
     hop: 2 * melHop,
     shortest: 1,
+    frameWidth: 2 * melHop,
+    groupChannels: 0,
     longest,
     padding: true,
   };
@@ -76,6 +78,7 @@ export const whisper: EncoderBuilder = ({ raw, preprocessor, tensor, linear }) =
       const full = reshape(pad(silent, 1, 0, dimAdd(longest, dimMultiply(-1, samples))), [rows, longest]);
       return encode(logMel(full, melConfig), own);
     },
+    prepare: async (samples) => ({ samples }),
     frameCounts: frameCounter(config, (length) => Math.ceil(Math.ceil(length / melHop) / 2)),
   };
 };
