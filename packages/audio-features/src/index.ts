@@ -9,6 +9,8 @@ export { createResampler, resample, type Resampler, type ResampleOptions } from 
 export { AUDIO_FORMATS, sniffFormat, type AudioFormat } from "./audio/sniff.ts";
 export { assertSound, durationOf, frameCount, type Sound } from "./audio/sound.ts";
 export type { AudioSource } from "./audio/source.ts";
+export { createSpeechFrames, type SpeechFrames, type SpeechFramesOptions } from "./audio/speech-frames.ts";
+export { streamSpeech, type StreamSpeechOptions } from "./audio/stream-speech.ts";
 export { detectSpeech, type SpeechSegment, type VadOptions } from "./audio/vad.ts";
 export {
   buildFeatures,

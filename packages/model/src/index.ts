@@ -34,3 +34,17 @@ export {
 } from "./emosllm.ts";
 export { normalisedFrames, rawFrames, type RawFrames } from "./front-end.ts";
 export { answerProbabilities } from "./probabilities.ts";
+export { emotionTimeline, type EmotionTimelineOptions } from "./timeline.ts";
+export {
+  createTimeline,
+  type JudgedWindow,
+  type Timeline,
+  type TimelineOptions,
+  type TimelineSegment,
+} from "./timeline-segments.ts";
+export {
+  createSpeechWindows,
+  type SpeechWindow,
+  type SpeechWindowOptions,
+  type SpeechWindows,
+} from "./timeline-windows.ts";

@@ -12,7 +12,7 @@ import { decodeWav } from "./wav.ts";
 import { readWavHeader } from "./wav-header.ts";
 
 /** ffmpeg's name for the container; naming it keeps ffmpeg from guessing playlists and other files that name further files. */
-const DEMUXERS: { readonly [K in AudioFormat]: string } = {
+export const DEMUXERS: { readonly [K in AudioFormat]: string } = {
   wav: "wav",
   flac: "flac",
   mp3: "mp3",
