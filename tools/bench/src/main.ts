@@ -4,6 +4,7 @@ type Bench = (argv: readonly string[]) => Promise<Readonly<Record<string, unknow
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   decode: async () => (await import("./decode.ts")).benchDecode,
   features: async () => (await import("./features.ts")).benchFeatures,
+  profile: async () => (await import("./profile.ts")).benchProfile,
   train: async () => (await import("./train.ts")).benchTrain,
 };
 

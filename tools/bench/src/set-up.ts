@@ -1,0 +1,132 @@
+/** @file What `train` and `profile` share: the reference's flags, a model of random weights, its trainer and one batch. */
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { openLanguageModel } from "@emosllm/backbones";
+import { loraAdapter, loraConfig } from "@emosllm/lora";
+import { type BatchRow, type EmoSllmParts, type LaidOutBatch, layOutBatch } from "@emosllm/model";
+import { qpMapper, qpMapperConfig } from "@emosllm/projector";
+import { type EmoSllmTrainer, adamW, constantRate, openEmoSllmTrainer, randomStream } from "@emosllm/training";
+import { randomCheckpoint } from "./random-checkpoint.ts";
+import { SHAPES, randomRows } from "./shapes.ts";
+
+/** Precisions of the frozen weights. */
+export const PRECISIONS = ["f32"] as const;
+
+/** Flags of the reference, with its defaults, and a few of ours. */
+const FLAGS = {
+  shape: { type: "string", default: "smollm2-135m" },
+  layers: { type: "string", default: "0" },
+  batch: { type: "string", default: "8" },
+  frames: { type: "string", default: "250" },
+  "d-audio": { type: "string", default: "1024" },
+  "d-map": { type: "string", default: "768" },
+  queries: { type: "string", default: "32" },
+  prefix: { type: "string", default: "80" },
+  transcript: { type: "string", default: "24" },
+  steps: { type: "string", default: "3" },
+  positions: { type: "string", default: "none" },
+  rank: { type: "string", default: "8" },
+  targets: { type: "string", default: "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj" },
+  seed: { type: "string", default: "0" },
+  lr: { type: "string", default: "1e-3" },
+  threads: { type: "string", default: String(availableParallelism()) },
+  precision: { type: "string", default: "f32" },
+  // The reference's own, so that its command line can be pasted.
+  dtype: { type: "string", default: "float32" },
+  out: { type: "string" },
+} as const;
+
+/** A trainer with its batch, ready to step. */
+export interface TrainingSetUp {
+  readonly shape: string;
+  readonly precision: string;
+  readonly steps: number;
+  readonly threads: number;
+  readonly parts: EmoSllmParts;
+  readonly rows: readonly BatchRow[];
+  readonly batch: LaidOutBatch;
+  readonly trainer: EmoSllmTrainer;
+}
+
+/** Reads the flags and opens everything. `profile`: see the runtime's SessionOptions. Throws for a flag that does not fit. */
+export async function setUpTraining(
+  argv: readonly string[],
+  { profile }: { readonly profile?: string } = {},
+): Promise<TrainingSetUp> {
+  const { values } = parseArgs({ args: [...argv], options: FLAGS });
+  const number = (
+    key: Exclude<keyof typeof values, "shape" | "positions" | "targets" | "precision" | "dtype" | "out">,
+  ): number => {
+    const n = Number(values[key]);
+    if (!Number.isFinite(n)) throw new Error(`--${key} must be a number, not '${values[key]}'`);
+    return n;
+  };
+  const sizes = SHAPES[values.shape];
+  if (!sizes) throw new Error(`--shape '${values.shape}' is not one of ${Object.keys(SHAPES).join(", ")}`);
+  if (values.positions !== "none" && values.positions !== "sinusoidal")
+    throw new Error(`--positions '${values.positions}' is not one of none, sinusoidal`);
+  if (values.dtype !== "float32")
+    throw new Error(
+      `--dtype '${values.dtype}' is PyTorch's; here it is float32, and --precision says how the frozen weights are held`,
+    );
+  if (!(PRECISIONS as readonly string[]).includes(values.precision))
+    throw new Error(`--precision '${values.precision}' is not one of ${PRECISIONS.join(", ")}`);
+
+  const layers = number("layers") || sizes.layers;
+  const folder = await randomCheckpoint(join(tmpdir(), "emosllm-bench"), values.shape, sizes, layers, "F32");
+  const languageModel = await openLanguageModel(folder);
+  const audioSize = number("d-audio");
+  const queries = number("queries");
+  const projector = qpMapper(
+    qpMapperConfig(audioSize, sizes.hidden, {
+      num_queries: queries,
+      hidden_size: number("d-map"),
+      positions: values.positions,
+    }),
+  );
+  const config = loraConfig({
+    peft_type: "LORA",
+    r: number("rank"),
+    lora_alpha: 2 * number("rank"),
+    target_modules: values.targets.split(","),
+  });
+  const adapter = loraAdapter(config, {
+    linearPaths: languageModel.linearPaths,
+    tensors: languageModel.checkpoint.tensors,
+  });
+  const parts = { languageModel, projector, adapter, audioSize };
+  const threads = number("threads");
+  const trainer = await openEmoSllmTrainer({
+    parts,
+    optimiser: adamW(constantRate(number("lr"))),
+    threads,
+    ...(profile === undefined ? {} : { profile }),
+  });
+  const r = randomStream(number("seed"), "bench parameters").next;
+  for (let i = 0; i < trainer.parameters.flat.length; i++) trainer.parameters.flat[i] = (r() - 0.5) * 0.05;
+  const rows = randomRows(
+    {
+      batch: number("batch"),
+      frames: number("frames"),
+      dAudio: audioSize,
+      prefix: number("prefix"),
+      transcript: number("transcript"),
+      seed: number("seed"),
+    },
+    sizes.vocab,
+  );
+  return {
+    shape: values.shape,
+    precision: values.precision,
+    steps: number("steps"),
+    threads,
+    parts,
+    rows,
+    batch: layOutBatch(rows, { queries, audioSize }),
+    trainer,
+  };
+}
+
+/** Four significant digits. */
+export const round = (v: number): number => Number(v.toPrecision(4));
