@@ -1,6 +1,7 @@
 export { evaluate } from "./evaluate.ts";
 export { elements, f32, hostTensor, HOST_ARRAYS, i64, zeros, type HostArrays, type HostTensor } from "./host-tensor.ts";
-export { lower, type LoweredModel, type Port, type WeightSource } from "./lower.ts";
+export { lower, type LoweredModel, type Port } from "./lower.ts";
+export { mappedFiles } from "./mapped-files.ts";
 export {
   compile,
   DEVICES,
@@ -11,4 +12,5 @@ export {
   type RunOptions,
   type SessionOptions,
 } from "./program.ts";
+export type { FileRanges, FileSource, WeightSource } from "./weight-source.ts";
 export { openHost, type HostedProgram, type HostedRunOptions, type ProgramHost } from "./worker-host.ts";

@@ -1,27 +1,9 @@
 /** @file Lowers a graph to the bytes of one ONNX model: equal parts once, frozen weights as byte ranges of their files. */
-import { realpathSync, statSync } from "node:fs";
-import { parse as parsePath, relative } from "node:path";
-import {
-  type DType,
-  type OpName,
-  type Shape,
-  type Tensor,
-  describeType,
-  dimEvaluate,
-  isOp,
-  topologicalOrder,
-} from "@emosllm/graph";
-import { EmosllmError } from "@emosllm/interfaces";
+import { type DType, type OpName, type Shape, type Tensor, describeType, isOp, topologicalOrder } from "@emosllm/graph";
 import { type ModelBuilder, modelBuilder } from "./onnx/builder.ts";
 import { type Lowering, type LoweredOp, lowerings } from "./onnx/lowerings.ts";
-import { type Initializer, type Node, type ValueInfo, encodeModel } from "./onnx/model.ts";
-
-/** Where the bytes of a frozen weight are: a range of a file (stays memory-mapped), or memory (is copied). Little-endian, row-major. */
-export type WeightSource = {
-  /** An element type by the name the graph has for it. */
-  readonly dtype: string;
-  readonly shape: readonly number[];
-} & ({ readonly file: string; readonly offset: number; readonly length: number } | { readonly data: ArrayBufferView });
+import { type Node, type ValueInfo, encodeModel } from "./onnx/model.ts";
+import { type FileRanges, type WeightSource, checkWeight } from "./weight-source.ts";
 
 /** What a program is fed or gives. */
 export interface Port {
@@ -35,7 +17,7 @@ export interface LoweredModel {
   readonly bytes: Uint8Array;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
-  /** The folder that external locations are relative to (the file system's root). */
+  /** The folder that external locations are relative to. */
   readonly externalFolder: string;
   readonly nodes: readonly Node[];
 }
@@ -44,12 +26,11 @@ export interface LoweredModel {
 export function lower(
   outputs: Readonly<Record<string, Tensor>>,
   weights: (name: string) => WeightSource | undefined,
+  files: FileRanges,
 ): LoweredModel {
   const order = topologicalOrder(Object.values(outputs));
   const inputs = collectInputs(order);
   const builder = modelBuilder([...inputs.values()].map((tensor) => ({ value: inputValue(tensor), tensor })));
-  const files = new Map<string, MappedFile>();
-  const externalFolder = parsePath(process.cwd()).root;
 
   const values = new Map<Tensor, string>();
   const byKey = new Map<string, string>();
@@ -61,7 +42,7 @@ export function lower(
       value = isOp(t, "input")
         ? inputValue(t)
         : isOp(t, "weight")
-          ? weightValue(builder, t, weights(t.attrs.name), files, externalFolder)
+          ? weightValue(builder, t, weights(t.attrs.name), files)
           : isOp(t, "constant")
             ? constantValue(builder, t)
             : (lowerings[t.op as LoweredOp] as Lowering<OpName>)(builder, t, x);
@@ -89,7 +70,7 @@ export function lower(
   });
   return {
     bytes,
-    externalFolder,
+    externalFolder: files.folder,
     nodes: builder.nodes,
     inputs: [...inputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
     outputs: Object.entries(outputs).map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
@@ -98,7 +79,7 @@ export function lower(
 
 const inputValue = (t: Tensor): string => `in:${(t.attrs as { name: string }).name}`;
 
-function collectInputs(order: readonly Tensor[]): Map<string, Tensor> {
+export function collectInputs(order: readonly Tensor[]): Map<string, Tensor> {
   const inputs = new Map<string, Tensor>();
   for (const t of order) {
     if (!isOp(t, "input")) continue;
@@ -114,7 +95,7 @@ let constants = 0;
 const constantIds = new WeakMap<object, number>();
 
 /** Equal keys compute equal values. Large constants count as equal only when they are the same array. */
-function structuralKey(t: Tensor, x: readonly string[]): string {
+export function structuralKey(t: Tensor, x: readonly string[]): string {
   const attrs = Object.entries(t.attrs).map(([k, v]) => `${k}=${ArrayBuffer.isView(v) ? dataKey(v) : String(v)}`);
   return `${t.op} ${x.join(" ")} ${attrs.join(" ")} ${t.dtype}[${t.shape.join(",")}]`;
 }
@@ -141,77 +122,18 @@ function constantValue(b: ModelBuilder, t: Tensor<"constant">): string {
   return name;
 }
 
-interface MappedFile {
-  /** Relative to the external folder. */
-  readonly location: string;
-  readonly size: number;
-}
-
-/**
- * Real path from the root: a Hugging Face snapshot is a folder of symlinks, which onnxruntime refuses to follow out of its
- * folder. The size is checked because a mapped file that is too short kills the process when it is read.
- */
-function mappedFile(weight: string, file: string, files: Map<string, MappedFile>, root: string): MappedFile {
-  const known = files.get(file);
-  if (known) return known;
-  try {
-    const real = realpathSync(file);
-    const mapped = { location: relative(root, real), size: statSync(real).size };
-    files.set(file, mapped);
-    return mapped;
-  } catch (cause) {
-    throw new EmosllmError("checkpoint_not_found", `The file of the weight '${weight}' cannot be opened: ${file}`, {
-      cause,
-    });
-  }
-}
-
-const BYTES: Readonly<Record<DType, number>> = { f32: 4, f16: 2, bf16: 2, i64: 8, i32: 4, i8: 1, u8: 1, bool: 1 };
-
 function weightValue(
   b: ModelBuilder,
   t: Tensor<"weight">,
-  source: WeightSource | undefined,
-  files: Map<string, MappedFile>,
-  root: string,
+  given: WeightSource | undefined,
+  files: FileRanges,
 ): string {
-  const { name } = t.attrs;
-  if (!source)
-    throw new EmosllmError("checkpoint_invalid", `The weight '${name}' ${describeType(t)} is not in the checkpoint.`);
-  // A tensor source of @emosllm/checkpoints may say that its elements are not simply in a row.
-  const { strides, compressed } = source as { readonly strides?: unknown; readonly compressed?: unknown };
-  if (strides !== undefined || compressed !== undefined)
-    throw new EmosllmError(
-      "checkpoint_invalid",
-      `The weight '${name}' is ${compressed === undefined ? "not stored row by row" : "compressed"}, so it cannot be mapped; read it into memory first.`,
-    );
-  const shape = t.shape.map((d) => dimEvaluate(d, {}));
-  if (source.dtype !== t.dtype || source.shape.join() !== shape.join())
-    throw new EmosllmError(
-      "checkpoint_invalid",
-      `The weight '${name}' is ${source.dtype}[${source.shape.join(",")}] in the checkpoint, but the model needs ${describeType(t)}.`,
-    );
-  const expected = shape.reduce((p, d) => p * d, 1) * BYTES[t.dtype];
-  const length = "data" in source ? source.data.byteLength : source.length;
-  if (length !== expected)
-    throw new EmosllmError(
-      "checkpoint_invalid",
-      `The weight '${name}' has ${length} bytes; ${describeType(t)} takes ${expected}.`,
-    );
-  let data: Initializer["data"];
-  if ("data" in source) {
-    data = new Uint8Array(source.data.buffer, source.data.byteOffset, source.data.byteLength);
-  } else {
-    const { location, size } = mappedFile(name, source.file, files, root);
-    const { offset } = source;
-    if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > size)
-      throw new EmosllmError(
-        "checkpoint_invalid",
-        `The weight '${name}' lies at bytes ${offset} to ${offset + length} of ${source.file}, which has only ${size} bytes. Is the file cut off?`,
-      );
-    data = { location, offset, length };
-  }
-  const value = `w:${name}`;
+  const { source, shape } = checkWeight(t, given);
+  const data =
+    "data" in source
+      ? new Uint8Array(source.data.buffer, source.data.byteOffset, source.data.byteLength)
+      : files.range(t.attrs.name, source);
+  const value = `w:${t.attrs.name}`;
   b.initializers.push({ name: value, dtype: t.dtype, shape, data });
   return value;
 }

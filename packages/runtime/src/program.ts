@@ -5,14 +5,19 @@ import { EmosllmError } from "@emosllm/interfaces";
 import * as ort from "onnxruntime-node";
 import type { HostArrays, HostTensor } from "./host-tensor.ts";
 import { type HazardFinder, checkSharedMemory, hazardFinder } from "./in-place.ts";
-import { type LoweredModel, type Port, type WeightSource, lower } from "./lower.ts";
+import { type LoweredModel, type Port, lower } from "./lower.ts";
+import { mappedFiles } from "./mapped-files.ts";
 import type { Node } from "./onnx/model.ts";
 import { checkFeeds, checkOutputs } from "./ports.ts";
+import { TFJS_DEVICES, type TfjsDevice, isTfjsDevice } from "./tfjs/devices.ts";
+import type { WeightSource } from "./weight-source.ts";
 
 /** Where a program runs. */
-export const DEVICES = ["cpu", "webgpu", "cuda", "coreml", "dml"] as const;
-/** One of {@link DEVICES}. */
-export type Device = (typeof DEVICES)[number];
+const ORT_DEVICES = ["cpu", "webgpu", "cuda", "coreml", "dml"] as const;
+/** One of {@link DEVICES}: onnxruntime's by their own names, those of TensorFlow.js with `tfjs-` before. */
+export type Device = (typeof ORT_DEVICES)[number] | TfjsDevice;
+/** Every device there is. */
+export const DEVICES: readonly Device[] = [...ORT_DEVICES, ...TFJS_DEVICES];
 
 /** How a lowered model is opened. */
 export interface SessionOptions {
@@ -72,7 +77,11 @@ export async function compile(
   outputs: Readonly<Record<string, Tensor>>,
   { weights = () => undefined, ...options }: CompileOptions = {},
 ): Promise<Program> {
-  return openProgram(lower(outputs, typeof weights === "function" ? weights : (name) => weights.get(name)), options);
+  const { device } = options;
+  // Loaded when it is asked for: the packages of TensorFlow.js are optional.
+  if (device && isTfjsDevice(device)) return import("./tfjs/program.ts").then((m) => m.compile(outputs, { device, weights }));
+  const find = typeof weights === "function" ? weights : (name: string) => weights.get(name);
+  return openProgram(lower(outputs, find, mappedFiles()), options);
 }
 
 /** Opens a session for a lowered model: the second half of {@link compile}. */
@@ -82,6 +91,11 @@ export async function openProgram(
 ): Promise<Program> {
   if (!DEVICES.includes(device))
     throw new RangeError(`There is no device '${String(device)}'. There are: ${DEVICES.join(", ")}.`);
+  if (isTfjsDevice(device))
+    throw new EmosllmError(
+      "device_unavailable",
+      `'${device}' runs a graph itself, not a model lowered for onnxruntime; compile it in this thread.`,
+    );
   if (!Number.isInteger(threads) || threads < 1)
     throw new RangeError(`threads must be a whole number >= 1, not ${threads}.`);
   for (const [kind, ports] of [

@@ -8,6 +8,7 @@ import { EmosllmError } from "@emosllm/interfaces";
 import { PHASE, type Reply, type Request, type WorkerSetup, fromPlainError } from "./host-protocol.ts";
 import type { HostTensor } from "./host-tensor.ts";
 import { type LoweredModel, lower } from "./lower.ts";
+import { mappedFiles } from "./mapped-files.ts";
 import { checkFeeds, checkOutputs } from "./ports.ts";
 import type { CompileOptions, Program, RunOptions } from "./program.ts";
 import { startThread } from "./thread.ts";
@@ -93,7 +94,11 @@ class WorkerHost implements ProgramHost {
     outputs: Readonly<Record<string, Tensor>>,
     { weights = () => undefined, ...options }: CompileOptions = {},
   ): Promise<HostedProgram> {
-    const lowered = lower(outputs, typeof weights === "function" ? weights : (name) => weights.get(name));
+    const lowered = lower(
+      outputs,
+      typeof weights === "function" ? weights : (name) => weights.get(name),
+      mappedFiles(),
+    );
     const bytes = lowered.bytes.slice();
     const id = this.#programs++;
     // The nodes stay here: they only tell which outputs may be written in place, and nothing is shared with the thread.

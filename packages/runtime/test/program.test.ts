@@ -23,7 +23,7 @@ import {
 } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import { describe, expect, test } from "vitest";
-import { type HostTensor, compile, evaluate, f32, hostTensor, i64, lower, zeros } from "../src/index.ts";
+import { type HostTensor, compile, evaluate, f32, hostTensor, i64, lower, mappedFiles, zeros } from "../src/index.ts";
 import { buildCase, casesByOp, fixture } from "./op-cases.ts";
 
 describe("feeds", () => {
@@ -189,7 +189,7 @@ describe("nothing that corrupts", () => {
       const all =
         wrt.length > 0 ? gradients(sum(mul(y, input("dy", y.shape, y.dtype))), wrt, { allowUnused: true }) : [];
       const outputs = Object.fromEntries([y, ...all, ...x].map((t, i) => [`o${i}`, t]));
-      const model = lower(outputs, fixture);
+      const model = lower(outputs, fixture, mappedFiles());
       for (const n of model.nodes) seen.add(n.opType);
       expect(Buffer.from(model.bytes).includes("ScatterND")).toBe(false);
     }

@@ -6,7 +6,7 @@ import { loadSafetensors, openCheckpoint, writeSafetensors } from "@emosllm/chec
 import { cast, input, matmul, weight } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type WeightSource, evaluate, f32, lower } from "../src/index.ts";
+import { type WeightSource, evaluate, f32, lower, mappedFiles } from "../src/index.ts";
 import { runChild } from "./children/run-child.ts";
 
 let folder: string;
@@ -141,7 +141,7 @@ describe("refused", () => {
 
 test("the lowered model names the real file, relative to the root, and no dimension of it", async () => {
   const weights = await sources(join(folder, "model.safetensors"));
-  const model = lower(product, (name) => weights.get(name));
+  const model = lower(product, (name) => weights.get(name), mappedFiles());
   const text = Buffer.from(model.bytes).toString("latin1");
   const real = (weights.get("w") as { file: string } & WeightSource).file;
   expect(Buffer.from(model.bytes).includes(Buffer.from(relative(model.externalFolder, real)))).toBe(true);

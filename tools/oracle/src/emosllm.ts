@@ -1,11 +1,13 @@
 /** @file Replays a `golden` directory of emosllm_torch.py: same weights and batch in, same logits, losses, gradients and trained weights out. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { openLanguageModel } from "@emosllm/backbones";
 import { loadSafetensors, type StoredTensor } from "@emosllm/checkpoints";
 import { loraAdapter, readLoraConfig } from "@emosllm/lora";
 import { type BatchRow, type EmoSllmParts, PROJECTOR_PREFIX, layOutBatch } from "@emosllm/model";
 import { qpMapper, qpMapperConfig } from "@emosllm/projector";
+import type { Device } from "@emosllm/runtime";
 import { adamW, constantRate, openEmoSllmTrainer } from "@emosllm/training";
 import { largest, relativeError } from "./compare.ts";
 
@@ -78,10 +80,12 @@ const torchName = (name: string): string => name.replace(/\.(lora_[AB])\.weight$
 /** Options of {@link replay}. */
 export interface ReplayOptions {
   readonly sharedPrefix?: boolean;
+  /** Where it runs; onnxruntime on the CPU when not given. */
+  readonly device?: Device;
 }
 
 /** Replays one directory. */
-export async function replay(dir: string, { sharedPrefix = true }: ReplayOptions = {}): Promise<EmosllmResult> {
+export async function replay(dir: string, { sharedPrefix = true, device = "cpu" }: ReplayOptions = {}): Promise<EmosllmResult> {
   const golden = JSON.parse(await readFile(join(dir, "golden.json"), "utf8")) as Golden;
   const { args, optimizer } = golden;
   const languageModel = await openLanguageModel(join(dir, "backbone"));
@@ -99,6 +103,7 @@ export async function replay(dir: string, { sharedPrefix = true }: ReplayOptions
   const parts: EmoSllmParts = { languageModel, projector, adapter, audioSize: args.d_audio };
   const trainer = await openEmoSllmTrainer({
     parts,
+    device,
     optimiser: adamW(constantRate(optimizer.lr), {
       beta1: optimizer.betas[0],
       beta2: optimizer.betas[1],
@@ -165,7 +170,12 @@ const loadTensors = async (file: string): Promise<Tensors> => {
   return "tensors" in loaded ? (loaded as unknown as { tensors: Tensors }).tensors : (loaded as unknown as Tensors);
 };
 
-/** See {@link replay}. */
-export async function* checkEmosllm(dirs: readonly string[]): AsyncIterable<EmosllmResult> {
-  for (const dir of dirs) yield await replay(dir);
+/** Replays each directory: `DIR... [--device cpu|webgpu|tfjs-wasm|...]`. */
+export async function* checkEmosllm(args: readonly string[]): AsyncIterable<EmosllmResult> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { device: { type: "string", default: "cpu" } },
+    allowPositionals: true,
+  });
+  for (const dir of positionals) yield await replay(dir, { device: values.device as Device });
 }
