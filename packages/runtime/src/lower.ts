@@ -122,12 +122,7 @@ function constantValue(b: ModelBuilder, t: Tensor<"constant">): string {
   return name;
 }
 
-function weightValue(
-  b: ModelBuilder,
-  t: Tensor<"weight">,
-  given: WeightSource | undefined,
-  files: FileRanges,
-): string {
+function weightValue(b: ModelBuilder, t: Tensor<"weight">, given: WeightSource | undefined, files: FileRanges): string {
   const { source, shape } = checkWeight(t, given);
   const data =
     "data" in source

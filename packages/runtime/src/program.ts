@@ -79,7 +79,8 @@ export async function compile(
 ): Promise<Program> {
   const { device } = options;
   // Loaded when it is asked for: the packages of TensorFlow.js are optional.
-  if (device && isTfjsDevice(device)) return import("./tfjs/program.ts").then((m) => m.compile(outputs, { device, weights }));
+  if (device && isTfjsDevice(device))
+    return import("./tfjs/program.ts").then((m) => m.compile(outputs, { device, weights }));
   const find = typeof weights === "function" ? weights : (name: string) => weights.get(name);
   return openProgram(lower(outputs, find, mappedFiles()), options);
 }

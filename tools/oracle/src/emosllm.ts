@@ -85,7 +85,10 @@ export interface ReplayOptions {
 }
 
 /** Replays one directory. */
-export async function replay(dir: string, { sharedPrefix = true, device = "cpu" }: ReplayOptions = {}): Promise<EmosllmResult> {
+export async function replay(
+  dir: string,
+  { sharedPrefix = true, device = "cpu" }: ReplayOptions = {},
+): Promise<EmosllmResult> {
   const golden = JSON.parse(await readFile(join(dir, "golden.json"), "utf8")) as Golden;
   const { args, optimizer } = golden;
   const languageModel = await openLanguageModel(join(dir, "backbone"));

@@ -18,6 +18,12 @@ describe.each(["golden-all-linear", "golden-sinusoidal"])("%s", (name) => {
   });
 });
 
+test("TensorFlow.js learns the same", { timeout: 60_000 }, async () => {
+  const result = await replay(fixture("golden-sinusoidal"), { device: "tfjs-wasm" });
+  for (const key of Object.keys(LIMITS) as (keyof typeof LIMITS)[])
+    expect(result[key], key).toBeLessThanOrEqual(LIMITS[key]);
+});
+
 test("a changed weight is noticed", async () => {
   const { cp, mkdtemp, readFile, rm, writeFile } = await import("node:fs/promises");
   const { tmpdir } = await import("node:os");

@@ -30,9 +30,10 @@ function restoreUtil(): void {
   util["isArray"] ??= Array.isArray;
 }
 
+/** A CommonJS package with a native part; `require` also looks into NODE_PATH, for builds that lie elsewhere. */
 const native = (name: string) => async (): Promise<Tf> => {
   restoreUtil();
-  return load<Tf>(name);
+  return createRequire(import.meta.url)(name) as Tf;
 };
 
 /** What each device needs. */

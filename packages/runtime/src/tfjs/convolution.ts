@@ -51,10 +51,10 @@ export function convolveTransposed(
   const weights = tf.reshape(w, [1, groups, channels / groups, perGroup * taps]);
   // [rows, groups, perGroup * taps, time]: what each input step adds to each tap.
   const parts = product(c, weights, tf.reshape(x, [rows, groups, channels / groups, time]), true);
-  const updates = tf.reshape(
-    tf.transpose(tf.reshape(parts, [rows * groups * perGroup, taps, time]), [2, 1, 0]),
-    [time * taps, rows * groups * perGroup],
-  );
+  const updates = tf.reshape(tf.transpose(tf.reshape(parts, [rows * groups * perGroup, taps, time]), [2, 1, 0]), [
+    time * taps,
+    rows * groups * perGroup,
+  ]);
   const sum = tf.transpose(scatterRows(c, updates, places(c, time, taps, settings), full));
   const reach = Math.max(full, padding + length);
   const longer = reach > full ? tf.pad(sum, [[0, 0], [0, reach - full]]) : sum; // prettier-ignore

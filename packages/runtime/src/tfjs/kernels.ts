@@ -63,8 +63,7 @@ const moments = (tf: Tf, x: Value, epsilon: number): { centred: Value; mean: Val
   const centred = tf.sub(x, mean);
   return { centred, mean, invStd: tf.rsqrt(tf.add(tf.mean(tf.mul(centred, centred), -1, true), epsilon)) };
 };
-const invRms = (tf: Tf, x: Value, epsilon: number): Value =>
-  tf.rsqrt(tf.add(tf.mean(tf.mul(x, x), -1, true), epsilon));
+const invRms = (tf: Tf, x: Value, epsilon: number): Value => tf.rsqrt(tf.add(tf.mean(tf.mul(x, x), -1, true), epsilon));
 
 /** Division of whole numbers towards zero, as ONNX and C have it. */
 const divide: Binary = (tf, a, b) => {
@@ -247,10 +246,7 @@ export const kernels: { readonly [K in LoweredOp]: Kernel<K> } = {
     const ignored = tf.equal(targets as Value, tf.scalar(t.attrs.ignoreIndex, "int32"));
     const probabilities = softmaxOf(tf, logits as Value);
     const classes = (logits as Value).shape[1] as number;
-    const isTarget = tf.equal(
-      tf.expandDims(targets as Value, 1),
-      tf.expandDims(tf.range(0, classes, 1, "int32"), 0),
-    );
+    const isTarget = tf.equal(tf.expandDims(targets as Value, 1), tf.expandDims(tf.range(0, classes, 1, "int32"), 0));
     const factor = tf.where(ignored, tf.zerosLike(dLoss as Value), dLoss as Value);
     return tf.mul(tf.sub(probabilities, tf.cast(isTarget, "float32")), tf.expandDims(factor, 1));
   },

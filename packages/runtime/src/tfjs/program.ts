@@ -159,8 +159,7 @@ async function execute(
       free.forEach(release);
     });
     const results = new Map<string, HostTensor>();
-    for (const [name, at] of outputs)
-      results.set(name, await fromTf(values[at] as Value, (steps[at] as Step).t.dtype));
+    for (const [name, at] of outputs) results.set(name, await fromTf(values[at] as Value, (steps[at] as Step).t.dtype));
     return results;
   } catch (cause) {
     if (cause instanceof EmosllmError || cause instanceof RangeError) throw cause;
