@@ -3,10 +3,11 @@
  */
 import { createRequire } from "node:module";
 import { EmosllmError } from "@emosllm/interfaces";
+import type * as TfjsCore from "@tensorflow/tfjs-core";
 import type { TfjsDevice } from "./devices.ts";
 
 /** TensorFlow.js as a backend's package gives it. */
-export type Tf = typeof import("@tensorflow/tfjs-core");
+export type Tf = typeof TfjsCore;
 
 /** A backend of TensorFlow.js. */
 export interface Backend {

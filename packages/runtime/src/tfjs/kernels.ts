@@ -1,5 +1,6 @@
 /** @file How each op is computed with TensorFlow.js. The table is typed by the op union: an op without a kernel does not compile. */
 import type { Dim, OpName, Shape, Tensor } from "@emosllm/graph";
+import type { Tensor as TfTensor } from "@tensorflow/tfjs-core";
 import type { LoweredOp } from "../onnx/lowerings.ts";
 import type { Tf } from "./backends.ts";
 import { convolve, convolveTransposed } from "./convolution.ts";
@@ -7,7 +8,7 @@ import { product } from "./product.ts";
 import { linearIndices, scatterRows } from "./scatter.ts";
 
 /** A value of TensorFlow.js: `float32` for floats, `int32` for whole numbers, `bool`. */
-export type Value = import("@tensorflow/tfjs-core").Tensor;
+export type Value = TfTensor;
 
 /** What a kernel may use. */
 export interface Context {
