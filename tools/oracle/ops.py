@@ -368,6 +368,55 @@ places = f64(torch.zeros(6, 2, dtype=torch.float64)); places[whole(4, 0, 3)] = t
 case("takeRows", chosen, randn(3, 2), whole(1, 0, 2, 2, 0, 0), whole(4, 0, 3), dy=places, note="more places than rows")
 case("takeRows", chosen, randn(1, 2, 4), whole(0), whole(0), note="one row of two axes")
 
+
+def blocks(w, bits, size):
+    """onnxruntime's symmetric blocks along the rows of w: (integers, two to a byte where 4 bits, the low half first; scales)"""
+    n, k = w.shape
+    b = F.pad(w, (0, -k % size)).reshape(n, -1, size)
+    extreme = b.gather(-1, b.abs().argmax(-1, keepdim=True))
+    scales = f64(extreme / -(2 ** (bits - 1)))
+    q = (b / torch.where(scales == 0, 1.0, scales) + 2 ** (bits - 1) + 0.5).floor().clamp(0, 2 ** bits - 1).to(torch.uint8)
+    return (q if bits == 8 else q[..., ::2] | q[..., 1::2] << 4), scales[..., 0]
+
+
+def unblock(q, scales, bits, k):
+    v = q if bits == 8 else torch.stack([q & 15, q >> 4], -1).flatten(-2)
+    return ((v.double() - 2 ** (bits - 1)) * scales[..., None]).flatten(1)[:, :k]
+
+
+def rounded(x, size):
+    """x in blocks of 8-bit integers, the largest of a block being 127: int8 arithmetic's view of it"""
+    k = x.shape[-1]
+    b = F.pad(x, (0, -k % size)).reshape(*x.shape[:-1], -(-k // size), size)
+    scale = f64(b.abs().amax(-1, keepdim=True) / 127)
+    return ((b / torch.where(scale == 0, 1.0, scale)).round() * scale).flatten(-2)[..., :k]
+
+
+class NBits(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, w, back, size):
+        ctx.back, ctx.size = back, size
+        return rounded(x, size) @ w.T
+    @staticmethod
+    def backward(ctx, dy):
+        back = ctx.back
+        return (rounded(dy, ctx.size) @ back[1].T if back[0] else dy @ back[1]), None, None, None
+
+
+fixed = lambda t: X(t, list(t.shape), grad=False)
+for bits in (8, 4):
+    for n, k, size, rows, note in [(48, 64, 32, (5,), ""), (40, 96, 32, (1,), "one row"), (72, 64, 64, (2, 3), "batch axes"), (64, 80, 32, (4,), "a short last block"),
+                                   (33, 130, 128, (7,), "odd sizes"), (16, 256, 256, (3,), "one block"), (40, 64, 16, (3,), "blocks of 16"), (32, 32, 32, (0,), "no rows")]:
+        w = randn(n, k); w[0] = 0
+        q, s = blocks(w, bits, size); qt, st = blocks(w.T.contiguous(), bits, size)
+        whole_w, turned = unblock(q, s, bits, k), unblock(qt, st, bits, n)
+        x = X(randn(*rows, k), [*(f"n{r}" if r != 1 else 1 for r in rows), k])
+        names = {f"n{r}": r for r in rows if r != 1}
+        attrs = dict(bits=bits, blockSize=size, n=n, k=k, names=names, note=note)
+        case("matMulNBits", lambda x, *_: NBits.apply(x, whole_w, (False, whole_w), size), x, fixed(q), fixed(s), **attrs)
+        case("matMulNBits", lambda x, *_: NBits.apply(x, whole_w, (True, turned), size), x, *map(fixed, (q, s, qt, st)), **{**attrs, "note": f"transposed, {note}"})
+        case("dequantizeNBits", lambda q, s: whole_w, fixed(q), fixed(s), bits=bits, blockSize=size, n=n, k=k, note=note)
+
 save_file(tensors, out / "ops.safetensors")
 (out / "ops.json").write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")
 print(len(cases), "cases of", len({c["op"] for c in cases}), "ops")

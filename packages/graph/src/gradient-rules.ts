@@ -297,6 +297,17 @@ export const gradientRules: { readonly [K in OpName]: GradientRule<K> } = {
   cumSum: (y, dy) => [o.cumSum(dy, y.attrs.axis, { reverse: !y.attrs.reverse })],
 
   matmul: matmulRule,
+  matMulNBits: (y, dy) => {
+    const [, data, scales, turnedData, turnedScales] = y.inputs as [Tensor, Tensor, Tensor, Tensor?, Tensor?];
+    const { n, k } = y.attrs;
+    if (turnedData && turnedScales) {
+      // The transpose's transpose is the matrix itself.
+      const inputs = [dy, turnedData, turnedScales, data, scales];
+      return [o.apply("matMulNBits", inputs, { ...y.attrs, n: k, k: n })];
+    }
+    return [o.matmul(dy, o.apply("dequantizeNBits", [data, scales], y.attrs))];
+  },
+  dequantizeNBits: none,
   conv1d: conv1dRule,
   convTranspose1d: convTranspose1dRule,
 

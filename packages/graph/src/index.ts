@@ -27,6 +27,7 @@ export {
   convTranspose1d,
   cos,
   cumSum,
+  dequantizeNBits,
   div,
   equal,
   erf,
@@ -44,6 +45,7 @@ export {
   lessEqual,
   log,
   logSoftmax,
+  matMulNBits,
   matmul,
   max,
   maximum,
@@ -83,6 +85,8 @@ export {
   where,
   type ConvOptions,
   type MatmulOptions,
+  type NBitsBlocks,
+  type NBitsMatrix,
 } from "./ops.ts";
 export { print } from "./print.ts";
 export { describeType, DTYPES, isOp, type DType, type Shape, type Tensor } from "./tensor.ts";

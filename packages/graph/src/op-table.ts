@@ -10,6 +10,14 @@ export type ConstantData = Float32Array | BigInt64Array | Int32Array | Uint8Arra
 
 type None = Readonly<Record<never, never>>;
 
+/** A matrix `[n, k]` as 4- or 8-bit integers, each `blockSize` of a row sharing a scale (onnxruntime's MatMulNBits). */
+interface NBits {
+  readonly bits: 4 | 8;
+  readonly blockSize: number;
+  readonly n: number;
+  readonly k: number;
+}
+
 /** Attributes by op. Axes are never negative here: the builders resolve them. */
 export interface OpAttributes {
   // leaves
@@ -85,6 +93,13 @@ export interface OpAttributes {
 
   // products
   matmul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  /**
+   * x W^T for a frozen W `[n, k]` held as integers: (x `[..., k]`, data, scales), or (x, data, scales, data and scales of W^T), which
+   * its gradient then reads. x is rounded to 8 bits in blocks too, for int8 arithmetic.
+   */
+  matMulNBits: NBits;
+  /** (data, scales) -> the `[n, k]` that they stand for */
+  dequantizeNBits: NBits;
   conv1d: { readonly stride: number; readonly padding: number; readonly dilation: number; readonly groups: number };
   convTranspose1d: {
     readonly stride: number;

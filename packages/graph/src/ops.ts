@@ -269,6 +269,32 @@ export const matmul = (
   { transA = false, transB = false, alpha = 1 }: MatmulOptions = {},
 ): Tensor => apply("matmul", [a, b], { transA, transB, alpha });
 
+/** A frozen matrix `[n, k]` as integers with a scale for each block of a row, as `packWeights` of @emosllm/checkpoints stores it. */
+export interface NBitsMatrix extends NBitsBlocks {
+  readonly bits: 4 | 8;
+  readonly blockSize: number;
+  readonly n: number;
+  readonly k: number;
+  /** The same of the transpose `[k, n]`: with it the gradient is such a product too, without it the matrix is dequantised for it. */
+  readonly transposed?: NBitsBlocks | undefined;
+}
+/** Integers `u8 [n, ceil(k / blockSize), blockSize * bits / 8]` and scales `f32 [n, ceil(k / blockSize)]`. */
+export interface NBitsBlocks {
+  readonly data: Tensor;
+  readonly scales: Tensor;
+}
+/** x W^T for x `[..., k]`; the integers are multiplied by x rounded to 8 bits in blocks of the same size. */
+export const matMulNBits = (x: Tensor, { data, scales, transposed, bits, blockSize, n, k }: NBitsMatrix): Tensor =>
+  apply("matMulNBits", [x, data, scales, ...(transposed ? [transposed.data, transposed.scales] : [])], {
+    bits,
+    blockSize,
+    n,
+    k,
+  });
+/** The matrix `[n, k]` itself, f32. */
+export const dequantizeNBits = ({ data, scales, bits, blockSize, n, k }: NBitsMatrix): Tensor =>
+  apply("dequantizeNBits", [data, scales], { bits, blockSize, n, k });
+
 /** Options of {@link conv1d}. */
 export interface ConvOptions {
   readonly stride?: number;

@@ -120,6 +120,34 @@ function crossEntropyInputs(op: string, inputs: readonly Tensor[]): void {
     refuse(op, `targets must be i64[${logits.shape[0]}], one class a row`, inputs);
 }
 
+/** Integers and scales of a matrix `[n, k]` in blocks: what onnxruntime's MatMulNBits reads. */
+function checkBlocks(
+  op: string,
+  [data, scales]: readonly (Tensor | undefined)[],
+  { bits, blockSize }: OpAttributes["matMulNBits"],
+  [n, k]: readonly [number, number],
+  inputs: readonly Tensor[],
+): void {
+  if (bits !== 4 && bits !== 8) refuse(op, `bits must be 4 or 8, not ${String(bits)}`, inputs);
+  if (!Number.isInteger(Math.log2(blockSize)) || blockSize < 16)
+    refuse(op, `blockSize must be a power of 2 from 16 on, not ${blockSize}`, inputs);
+  if (![n, k].every((d) => Number.isInteger(d) && d > 0))
+    refuse(op, `n and k must be whole and > 0, not ${n}, ${k}`, inputs);
+  for (const t of [data, scales])
+    if (t && t.op !== "weight" && t.op !== "constant")
+      refuse(
+        op,
+        "integers and scales must be weights or constants, which are laid out when the program is compiled",
+        inputs,
+      );
+  const blocks = Math.ceil(k / blockSize);
+  const bytes = [n, blocks, (blockSize * bits) / 8];
+  if (data?.dtype !== "u8" || data.shape.join() !== bytes.join())
+    refuse(op, `data of a ${bits}-bit [${n},${k}] in blocks of ${blockSize} must be u8[${bytes.join(",")}]`, inputs);
+  if (scales?.dtype !== "f32" || scales.shape.join() !== `${n},${blocks}`)
+    refuse(op, `scales of a [${n},${k}] in blocks of ${blockSize} must be f32[${n},${blocks}]`, inputs);
+}
+
 /** How much time a kernel covers. */
 const extent = (kernel: Dim, dilation: number): Dim => dimAdd(dimMultiply(dimSubtract(kernel, 1), dilation), 1);
 
@@ -335,6 +363,21 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
     if (ak !== bk) refuse(op, `inner dimensions differ: ${ak} and ${bk}`, inputs);
     const batch = broadcastShapes(op, a.shape.slice(0, -2), b.shape.slice(0, -2), inputs);
     return { shape: [...batch, am as Dim, bn as Dim], dtype };
+  },
+  matMulNBits: (inputs, attrs, op) => {
+    const { n, k } = attrs;
+    const x = input(op, inputs, 0);
+    if (inputs.length !== 3 && inputs.length !== 5)
+      refuse(op, "takes x, data, scales, and maybe data and scales of the transpose", inputs);
+    if (x.shape.length < 2 || x.dtype !== "f32") refuse(op, "needs f32 with at least two axes", inputs);
+    if (x.shape.at(-1) !== k) refuse(op, `inner dimensions differ: ${x.shape.at(-1)} and ${k}`, inputs);
+    checkBlocks(op, inputs.slice(1, 3), attrs, [n, k], inputs);
+    if (inputs.length === 5) checkBlocks(op, inputs.slice(3), attrs, [k, n], inputs);
+    return { shape: [...x.shape.slice(0, -1), n], dtype: "f32" };
+  },
+  dequantizeNBits: (inputs, attrs, op) => {
+    checkBlocks(op, inputs, attrs, [attrs.n, attrs.k], inputs);
+    return { shape: [attrs.n, attrs.k], dtype: "f32" };
   },
   conv1d: (inputs, attrs, op) => {
     const { stride, padding, dilation, groups } = attrs;

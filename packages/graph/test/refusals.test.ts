@@ -8,6 +8,15 @@ const i64 = (...shape: Shape): Tensor => g.input("i", shape, "i64");
 const bool = (...shape: Shape): Tensor => g.input("b", shape, "bool");
 const half = (...shape: Shape): Tensor => g.input("h", shape, "f16");
 
+const blocks = (): g.NBitsMatrix => ({
+  data: g.weight("q", [3, 2, 32], "u8"),
+  scales: g.weight("s", [3, 2]),
+  bits: 8,
+  blockSize: 32,
+  n: 3,
+  k: 64,
+});
+
 type Refusal = readonly [() => unknown, string];
 type Leaf = "input" | "weight" | "constant" | "range" | "size";
 
@@ -183,6 +192,42 @@ const refusals: { readonly [K in Exclude<OpName, Leaf>]: readonly Refusal[] } = 
   cumSum: [
     [() => g.cumSum(f(2, 3), 2), "cumSum: axis 2 is not one of the 2 axes (inputs: f32[2,3])"],
     ...ofNumbers((x) => g.cumSum(x, 0), "cumSum"),
+  ],
+  matMulNBits: [
+    [
+      () => g.matMulNBits(f("t", 5), blocks()),
+      "matMulNBits: inner dimensions differ: 5 and 64 (inputs: f32[t,5], u8[3,2,32]",
+    ],
+    [() => g.matMulNBits(f(64), blocks()), "matMulNBits: needs f32 with at least two axes"],
+    [() => g.matMulNBits(half("t", 64), blocks()), "matMulNBits: needs f32 with at least two axes"],
+    [() => g.matMulNBits(f("t", 64), { ...blocks(), bits: 2 as 4 }), "matMulNBits: bits must be 4 or 8, not 2"],
+    [
+      () => g.matMulNBits(f("t", 64), { ...blocks(), blockSize: 48 }),
+      "matMulNBits: blockSize must be a power of 2 from 16 on, not 48",
+    ],
+    [
+      () => g.matMulNBits(f("t", 64), { ...blocks(), bits: 4 }),
+      "matMulNBits: data of a 4-bit [3,64] in blocks of 32 must be u8[3,2,16] (inputs: f32[t,64], u8[3,2,32], f32[3,2])",
+    ],
+    [
+      () => g.matMulNBits(f("t", 64), { ...blocks(), scales: g.weight("s", [3, 1]) }),
+      "matMulNBits: scales of a [3,64] in blocks of 32 must be f32[3,2]",
+    ],
+    [
+      () => g.matMulNBits(f("t", 64), { ...blocks(), transposed: blocks() }),
+      "matMulNBits: data of a 8-bit [64,3] in blocks of 32 must be u8[64,1,32]",
+    ],
+    [
+      () => g.matMulNBits(f("t", 64), { ...blocks(), scales: f(3, 2) }),
+      "matMulNBits: integers and scales must be weights or constants",
+    ],
+  ],
+  dequantizeNBits: [
+    [
+      () => g.dequantizeNBits({ ...blocks(), n: 4 }),
+      "dequantizeNBits: data of a 8-bit [4,64] in blocks of 32 must be u8[4,2,32] (inputs: u8[3,2,32], f32[3,2])",
+    ],
+    [() => g.dequantizeNBits({ ...blocks(), k: 0 }), "dequantizeNBits: n and k must be whole and > 0, not 3, 0"],
   ],
   matmul: [
     [() => g.matmul(f(2, 3), f(4, 5)), "matmul: inner dimensions differ: 3 and 4 (inputs: f32[2,3], f32[4,5])"],

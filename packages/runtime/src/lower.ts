@@ -2,7 +2,7 @@
 import { type DType, type OpName, type Shape, type Tensor, describeType, isOp, topologicalOrder } from "@emosllm/graph";
 import { type ModelBuilder, modelBuilder } from "./onnx/builder.ts";
 import { type Lowering, type LoweredOp, lowerings } from "./onnx/lowerings.ts";
-import { type Node, type ValueInfo, encodeModel } from "./onnx/model.ts";
+import { type Initializer, type Node, type ValueInfo, encodeModel } from "./onnx/model.ts";
 import { type FileRanges, type WeightSource, checkWeight } from "./weight-source.ts";
 
 /** What a program is fed or gives. */
@@ -19,6 +19,8 @@ export interface LoweredModel {
   readonly outputs: readonly Port[];
   /** The folder that external locations are relative to. */
   readonly externalFolder: string;
+  /** Whether kernels may copy constant weights into a layout of their own: `MatMulNBits` is a hundred times slower without. */
+  readonly prepack: boolean;
   readonly nodes: readonly Node[];
 }
 
@@ -62,19 +64,35 @@ export function lower(
     });
     outputInfo.push({ name: `out:${name}`, dtype: t.dtype, shape: t.shape });
   }
+  const prepack = builder.nodes.some(isNBits);
+  const read = new Set(builder.nodes.flatMap((n) => n.inputs));
+  // A transposed packing is only read by gradients: programs without need not open it.
+  const initializers = builder.initializers.filter((i) => read.has(i.name));
   const bytes = encodeModel({
     nodes: builder.nodes,
-    initializers: builder.initializers,
+    initializers,
     inputs: [...inputs.values()].map((t) => ({ name: inputValue(t), dtype: t.dtype, shape: t.shape })),
+    overridable: prepack ? keptMapped(builder.nodes, initializers) : [],
     outputs: outputInfo,
   });
   return {
     bytes,
     externalFolder: files.folder,
+    prepack,
     nodes: builder.nodes,
     inputs: [...inputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
     outputs: Object.entries(outputs).map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
   };
+}
+
+const isNBits = (n: Node): boolean => n.opType === "MatMulNBits";
+
+/** The f32 weights that would get a second copy in memory where prepacking is on, unless the model declares that they might be fed. */
+function keptMapped(nodes: readonly Node[], initializers: readonly Initializer[]): ValueInfo[] {
+  const packed = new Set(nodes.filter(isNBits).flatMap((n) => n.inputs));
+  return initializers.flatMap(({ name, dtype, shape, data }) =>
+    dtype === "f32" && !(data instanceof Uint8Array) && !packed.has(name) ? [{ name, dtype, shape }] : [],
+  );
 }
 
 const inputValue = (t: Tensor): string => `in:${(t.attrs as { name: string }).name}`;

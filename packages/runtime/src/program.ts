@@ -126,7 +126,7 @@ export async function openProgram(
         session: {
           model_external_initializers_file_folder_path: model.externalFolder,
           // A prepacked weight is a second copy in memory; torch's [out, in] layout runs as fast without.
-          disable_prepacking: "1",
+          disable_prepacking: model.prepack ? "0" : "1",
         },
       },
     });

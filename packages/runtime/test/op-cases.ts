@@ -69,6 +69,11 @@ const two =
   ([a, b]) =>
     f(a!, b!);
 
+const frozen = (name: string): Tensor => {
+  const { shape, dtype } = fixture(name);
+  return g.weight(name, shape, dtype);
+};
+
 /** Through the public builders; ops that only gradients use through `apply`. */
 const buildOp: { readonly [K in OpName]: Build<K> } = {
   input: ([x]) => x!,
@@ -126,6 +131,12 @@ const buildOp: { readonly [K in OpName]: Build<K> } = {
   argMax: ([x], a) => g.argMax(x!, a.axis, a),
   cumSum: ([x], a) => g.cumSum(x!, a.axis, a),
   matmul: ([a, b], o) => g.matmul(a!, b!, o),
+  matMulNBits: ([x, ...blocks], a, key) => {
+    const [data, scales, turnedData, turnedScales] = blocks.map((_, i) => frozen(`${key}.x${i + 1}`));
+    const transposed = turnedData && turnedScales ? { data: turnedData, scales: turnedScales } : undefined;
+    return g.matMulNBits(x!, { ...a, data: data!, scales: scales!, transposed });
+  },
+  dequantizeNBits: (_, a, key) => g.dequantizeNBits({ ...a, data: frozen(`${key}.x0`), scales: frozen(`${key}.x1`) }),
   conv1d: ([x, w], a) => g.conv1d(x!, w!, a),
   convTranspose1d: ([x, w], a) => g.convTranspose1d(x!, w!, a),
   softmax: ([x], a) => g.softmax(x!, a.axis),

@@ -30,6 +30,8 @@ export interface OnnxModel {
   readonly nodes: readonly Node[];
   readonly initializers: readonly Initializer[];
   readonly inputs: readonly ValueInfo[];
+  /** Initializers that could be fed instead, so that onnxruntime does not take them for constants. */
+  readonly overridable: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
 }
 
@@ -134,7 +136,7 @@ export function encodeModel(model: OnnxModel): Uint8Array {
   model.nodes.forEach((n, i) => nested(graph, 1, node(n, i)));
   text(graph, 2, "emosllm");
   for (const t of model.initializers) nested(graph, 5, initializer(t));
-  for (const v of model.inputs) nested(graph, 11, valueInfo(v));
+  for (const v of [...model.inputs, ...model.overridable]) nested(graph, 11, valueInfo(v));
   for (const v of model.outputs) nested(graph, 12, valueInfo(v));
   const m = message();
   int(m, 1, IR_VERSION);

@@ -4,6 +4,7 @@ import type { Tensor as TfTensor } from "@tensorflow/tfjs-core";
 import type { LoweredOp } from "../onnx/lowerings.ts";
 import type { Tf } from "./backends.ts";
 import { convolve, convolveTransposed } from "./convolution.ts";
+import { dequantise, roundedRows } from "./n-bits.ts";
 import { product } from "./product.ts";
 import { linearIndices, scatterRows } from "./scatter.ts";
 
@@ -227,6 +228,12 @@ export const kernels: { readonly [K in LoweredOp]: Kernel<K> } = {
     const y = product(c, a as Value, b as Value, transA, transB);
     return alpha === 1 ? y : c.tf.mul(y, alpha);
   },
+  matMulNBits: (c, t, [x, data, scales]) => {
+    const rows = roundedRows(c.tf, t.attrs, x as Value);
+    const w = dequantise(c.tf, t.attrs, [data as Value, scales as Value]);
+    return c.tf.reshape(c.tf.matMul(rows as never, w as never, false, true), c.shape(t.shape));
+  },
+  dequantizeNBits: ({ tf }, t, x) => dequantise(tf, t.attrs, x as [Value, Value]),
   conv1d: (c, t, [x, w]) => convolve(c, x as Value, w as Value, t.attrs),
   convTranspose1d: (c, t, [x, w]) =>
     convolveTransposed(c, x as Value, w as Value, { ...t.attrs, length: c.dim(t.shape[2] as Dim) }),
