@@ -1,5 +1,11 @@
 export { parseModelConfig, type ModelConfig } from "./language/config.ts";
-export { languageModel, languageModelOver, openLanguageModel, type LanguageModel } from "./language/language-model.ts";
+export {
+  languageModel,
+  languageModelOver,
+  openLanguageModel,
+  type LanguageModel,
+  type OpenLanguageModelOptions,
+} from "./language/language-model.ts";
 export {
   causalLayout,
   type AttentionSpec,
@@ -9,6 +15,14 @@ export {
 } from "./language/layout.ts";
 export { ropeFrequencies, type RopeParameters } from "./language/rope.ts";
 export { frozen, linearOver, type Linear, type TensorTable } from "./linear.ts";
+export {
+  BACKWARDS,
+  PRECISIONS,
+  type Backward,
+  type PackedLinears,
+  type Precision,
+  type PrecisionOptions,
+} from "./precision.ts";
 export {
   lengthBuckets,
   type PreparedClip,
@@ -25,5 +39,5 @@ export {
   type FrameEncoderOptions,
   type LayerChoice,
 } from "./speech/frame-encoder.ts";
-export { openSpeechEncoder, speechEncoder } from "./speech/speech-encoder.ts";
+export { openSpeechEncoder, speechEncoder, type OpenSpeechEncoderOptions } from "./speech/speech-encoder.ts";
 export { weightedLayerSum } from "./speech/weighted-sum.ts";

@@ -1,5 +1,5 @@
 /** @file How a backbone multiplies by its weights: one function it is given, so that adapters and quantisation can step in between. */
-import { type Tensor, add, cast, matmul, weight } from "@emosllm/graph";
+import { type NBitsMatrix, type Tensor, add, cast, matMulNBits, matmul, weight } from "@emosllm/graph";
 import type { TensorSource } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 
@@ -30,11 +30,16 @@ export function frozen(tensors: TensorTable, name: string, prefix = ""): Tensor 
   return cast(weight(prefix + name, source.shape, source.dtype), "f32");
 }
 
-/** x W^T, and + b where `PATH.bias` is among `names`. */
+/** x W^T, and + b where `PATH.bias` is among `names`. Layers in `packed` are products by integers. */
 export const linearOver =
-  (names: ReadonlySet<string>, tensor: (name: string) => Tensor): Linear =>
+  (
+    names: ReadonlySet<string>,
+    tensor: (name: string) => Tensor,
+    packed: ReadonlyMap<string, NBitsMatrix> = new Map(),
+  ): Linear =>
   (paths, x) =>
     paths.map((path) => {
-      const y = matmul(x, tensor(`${path}.weight`), { transB: true });
+      const integers = packed.get(path);
+      const y = integers ? matMulNBits(x, integers) : matmul(x, tensor(`${path}.weight`), { transB: true });
       return names.has(`${path}.bias`) ? add(y, tensor(`${path}.bias`)) : y;
     });

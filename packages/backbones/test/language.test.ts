@@ -43,7 +43,7 @@ describe.each(MODELS)("%s", (name) => {
     const out = await evaluate(
       { logits: model.head(hidden), shared: model.head(shared) },
       { ids: given, line: i64(lengthsOf(reference("input_ids")).slice(0, steps), [steps]) },
-      { weights: model.checkpoint.tensors, threads: 1 },
+      { weights: model.weights, threads: 1 },
     );
     const lengths = lengthsOf(reference("lengths"));
     expect(lengths.length).toBe(rows);
@@ -76,7 +76,7 @@ test("an adapter on one path changes the logits", async () => {
       shifted: model.head(model.layers(model.embed(tokens), layout, shifted)),
     },
     { ids: i64([5, 6, 7]) },
-    { weights: model.checkpoint.tensors, threads: 1 },
+    { weights: model.weights, threads: 1 },
   );
   expect(out.plain.data).not.toEqual(out.shifted.data);
 });

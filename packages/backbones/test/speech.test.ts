@@ -46,7 +46,7 @@ async function run(
   return evaluate(
     outputs,
     { wave: f32(data, [rows.length, longest]), ...(lengths ? { lengths: i64(rows.map((r) => r.length)) } : {}) },
-    { weights: encoder.checkpoint.tensors, threads: 1 },
+    { weights: encoder.weights, threads: 1 },
   );
 }
 
@@ -173,7 +173,7 @@ describe("other names of the same tensors", () => {
 test("one program takes batches of any size and length, down to one frame", async () => {
   const encoder = await openSpeechEncoder(fixture("hubert-large"));
   const { last } = encoder.build(input("wave", ["rows", "samples"]), input("lengths", ["rows"], "i64"));
-  const program = await compile({ last }, { weights: encoder.checkpoint.tensors, threads: 1 });
+  const program = await compile({ last }, { weights: encoder.weights, threads: 1 });
   try {
     for (const samples of [400, 719, 720, 1100, 4000]) {
       const shape = (

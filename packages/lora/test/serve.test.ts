@@ -26,7 +26,7 @@ async function logits(
 ): Promise<Float32Array> {
   const hidden = model.embed(input("ids", [ROWS * LENGTH], "i64"));
   const out = model.head(model.layers(hidden, causalLayout({ rows: ROWS, suffix: LENGTH }), linear), linear);
-  const program = await compile({ out }, { weights: model.checkpoint.tensors, threads: 1 });
+  const program = await compile({ out }, { weights: model.weights, threads: 1 });
   try {
     const given = { ids: i64(ids), ...feeds };
     const asked = new Set(program.inputs.map((p) => p.name));

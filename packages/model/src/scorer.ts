@@ -33,7 +33,7 @@ export function openScorer(parts: EmoSllmParts, options: CompileOptions = {}): S
       if (!program) {
         program = compile(
           { scores: neg(buildGraph(parts, batch.form).losses) },
-          { ...options, weights: parts.languageModel.checkpoint.tensors },
+          { ...options, weights: parts.languageModel.weights },
         );
         programs.set(key, program);
       }

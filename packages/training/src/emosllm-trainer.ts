@@ -36,7 +36,7 @@ export async function openEmoSllmTrainer({
   const forms = new Map<string, BatchForm>();
   const trainer = await openTrainer({
     ...options,
-    weights: parts.languageModel.checkpoint.tensors,
+    weights: parts.languageModel.weights,
     shapes: trainedShapes(parts),
     optimiser,
     graph: (kind) => {

@@ -2,16 +2,14 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openLanguageModel } from "@emosllm/backbones";
+import { type Backward, type Precision, openLanguageModel } from "@emosllm/backbones";
+import type { BlockSize } from "@emosllm/checkpoints";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
 import { type BatchRow, type EmoSllmParts, type LaidOutBatch, layOutBatch } from "@emosllm/model";
 import { qpMapper, qpMapperConfig } from "@emosllm/projector";
 import { type EmoSllmTrainer, adamW, constantRate, openEmoSllmTrainer, randomStream } from "@emosllm/training";
 import { randomCheckpoint } from "./random-checkpoint.ts";
 import { SHAPES, randomRows } from "./shapes.ts";
-
-/** Precisions of the frozen weights. */
-export const PRECISIONS = ["f32"] as const;
 
 /** Flags of the reference, with its defaults, and a few of ours. */
 const FLAGS = {
@@ -32,6 +30,8 @@ const FLAGS = {
   lr: { type: "string", default: "1e-3" },
   threads: { type: "string", default: String(availableParallelism()) },
   precision: { type: "string", default: "f32" },
+  backward: { type: "string", default: "quantised" },
+  "block-size": { type: "string" },
   // The reference's own, so that its command line can be pasted.
   dtype: { type: "string", default: "float32" },
   out: { type: "string" },
@@ -41,6 +41,7 @@ const FLAGS = {
 export interface TrainingSetUp {
   readonly shape: string;
   readonly precision: string;
+  readonly backward: string;
   readonly steps: number;
   readonly threads: number;
   readonly parts: EmoSllmParts;
@@ -56,7 +57,10 @@ export async function setUpTraining(
 ): Promise<TrainingSetUp> {
   const { values } = parseArgs({ args: [...argv], options: FLAGS });
   const number = (
-    key: Exclude<keyof typeof values, "shape" | "positions" | "targets" | "precision" | "dtype" | "out">,
+    key: Exclude<
+      keyof typeof values,
+      "shape" | "positions" | "targets" | "precision" | "backward" | "block-size" | "dtype" | "out"
+    >,
   ): number => {
     const n = Number(values[key]);
     if (!Number.isFinite(n)) throw new Error(`--${key} must be a number, not '${values[key]}'`);
@@ -70,12 +74,17 @@ export async function setUpTraining(
     throw new Error(
       `--dtype '${values.dtype}' is PyTorch's; here it is float32, and --precision says how the frozen weights are held`,
     );
-  if (!(PRECISIONS as readonly string[]).includes(values.precision))
-    throw new Error(`--precision '${values.precision}' is not one of ${PRECISIONS.join(", ")}`);
 
   const layers = number("layers") || sizes.layers;
-  const folder = await randomCheckpoint(join(tmpdir(), "emosllm-bench"), values.shape, sizes, layers, "F32");
-  const languageModel = await openLanguageModel(folder);
+  const root = join(tmpdir(), "emosllm-bench");
+  const folder = await randomCheckpoint(root, values.shape, sizes, layers, values.precision === "f32" ? "F32" : "BF16");
+  const blockSize = values["block-size"];
+  const languageModel = await openLanguageModel(folder, {
+    precision: values.precision as Precision,
+    backward: values.backward as Backward,
+    ...(blockSize === undefined ? {} : { blockSize: Number(blockSize) as BlockSize }),
+    packing: { cacheFolder: root },
+  });
   const audioSize = number("d-audio");
   const queries = number("queries");
   const projector = qpMapper(
@@ -119,6 +128,7 @@ export async function setUpTraining(
   return {
     shape: values.shape,
     precision: values.precision,
+    backward: values.backward,
     steps: number("steps"),
     threads,
     parts,

@@ -4,7 +4,7 @@ import { round, setUpTraining } from "./set-up.ts";
 
 /** Runs the benchmark and gives its fields. */
 export async function benchTrain(argv: readonly string[]): Promise<Record<string, unknown>> {
-  const { shape, precision, steps, threads, parts, rows, batch, trainer } = await setUpTraining(argv);
+  const { shape, precision, backward, steps, threads, parts, rows, batch, trainer } = await setUpTraining(argv);
   const train: number[] = [];
   const update: number[] = [];
   for (let i = 0; i < steps + 1; i++) {
@@ -31,6 +31,7 @@ export async function benchTrain(argv: readonly string[]): Promise<Record<string
     shape,
     dtype: "float32",
     precision,
+    ...(precision === "f32" ? {} : { backward }),
     batch: rows.length,
     tokens: batch.tokens,
     train_step_s: round(step),

@@ -42,7 +42,7 @@ export async function replayTraining(folder: string): Promise<AdapterTraining> {
   });
   const places = ids.flatMap((_, i) => (i % length < length - 1 ? [i] : []));
   const trainer = await openTrainer({
-    weights: model.checkpoint.tensors,
+    weights: model.weights,
     threads: 1,
     shapes: adapter.parameters,
     optimiser: golden.has("loraplus")

@@ -39,10 +39,7 @@ async function logits(
     causalLayout({ rows, suffix: length }),
     linear,
   );
-  const program = await compile(
-    { logits: model.head(hidden, linear) },
-    { weights: model.checkpoint.tensors, threads: 1 },
-  );
+  const program = await compile({ logits: model.head(hidden, linear) }, { weights: model.weights, threads: 1 });
   try {
     const feeds: Record<string, HostTensor> = { ids: hostTensor("i64", ids.shape, ids.data as BigInt64Array) };
     for (const { name } of program.inputs)

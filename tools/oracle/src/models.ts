@@ -69,7 +69,7 @@ async function languageError(dir: string, golden: Golden, options: ModelsOptions
   const out = await evaluate(
     { logits: model.head(hidden) },
     { ids: i64(integers(golden, "input_ids"), [rows, steps]) },
-    { weights: model.checkpoint.tensors, threads: 1 },
+    { weights: model.weights, threads: 1 },
   );
   return realError(
     out.logits.data as Float32Array,
@@ -91,7 +91,7 @@ async function encoderError(dir: string, golden: Golden, options: ModelsOptions)
   const states = padding ? encoder.build(wave, given) : encoder.build(wave);
   const program = await compile(
     { last: states.last, ...Object.fromEntries(states.hidden.map((h, i) => [`hidden.${i}`, h])) },
-    { weights: encoder.checkpoint.tensors, threads: 1 },
+    { weights: encoder.weights, threads: 1 },
   );
   try {
     const run = async (row: number, length: number): Promise<Record<string, HostTensor>> => {

@@ -1,10 +1,11 @@
 /** @file A language model as functions over the graph: embed ids, run the layers, read logits off chosen rows. */
 import { join } from "node:path";
 import { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from "@emosllm/checkpoints";
-import { type Tensor, gather, matmul, mul, tanh } from "@emosllm/graph";
+import { type Tensor, gather, matMulNBits, matmul, mul, tanh } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import { readJsonObject } from "../json-file.ts";
-import { type Linear, frozen, linearOver } from "../linear.ts";
+import { type Linear, type TensorTable, frozen, linearOver } from "../linear.ts";
+import { type LinearToPack, type PackedLinears, type PrecisionOptions, packLinears, withPacked } from "../precision.ts";
 import type { Architecture } from "./architecture.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
 import { decoder, normOf } from "./decoder.ts";
@@ -34,6 +35,8 @@ const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 export interface LanguageModel {
   readonly config: ModelConfig;
   readonly checkpoint: Checkpoint;
+  /** What programs are to find by name: the checkpoint's tensors, and packed ones. */
+  readonly weights: TensorTable;
   /** Paths of the linear layers that an adapter may target. */
   readonly linearPaths: readonly string[];
   /** The checkpoint's own linear layers. */
@@ -46,46 +49,79 @@ export interface LanguageModel {
   readonly head: (hidden: Tensor, linear?: Linear) => Tensor;
 }
 
+/** Options of {@link openLanguageModel}. */
+export interface OpenLanguageModelOptions extends OpenCheckpointOptions, PrecisionOptions {}
+
 /** Opens a folder as Hugging Face lays it out (`config.json`, `*.safetensors` or `pytorch_model.bin`). Throws EmosllmError. */
-export async function openLanguageModel(folder: string, options: OpenCheckpointOptions = {}): Promise<LanguageModel> {
+export async function openLanguageModel(
+  folder: string,
+  options: OpenLanguageModelOptions = {},
+): Promise<LanguageModel> {
   const raw = await readJsonObject(join(folder, "config.json"), "a model folder needs config.json and weights");
-  return languageModel(parseModelConfig(raw), await openCheckpoint(folder, options));
+  const config = parseModelConfig(raw);
+  const checkpoint = await openCheckpoint(folder, options);
+  return languageModel(config, checkpoint, await packLinears(linearsOf(config, checkpoint.tensors), options));
 }
+
+/**
+ * Every linear layer of the layers, and the output matrix, at 8 bits also for int4: errors there reach the answer undamped (llama.cpp
+ * keeps 6 or 8 bits there as well). Tied, the embeddings that are looked up stay exact: only the few rows asked for are ever read.
+ */
+function linearsOf(config: ModelConfig, tensors: TensorTable): LinearToPack[] {
+  const layers = linearPathsOf(tensors.keys()).map((path) => ({ path, source: tensors.get(`${path}.weight`) }));
+  const tied = isTied(config, tensors);
+  const head = { path: HEAD, source: tensors.get(tied ? EMBEDDINGS : `${HEAD}.weight`), bits: 8 } as const;
+  return [...layers, head].flatMap(({ source, ...rest }) => (source ? [{ source, ...rest }] : []));
+}
+
+const HEAD = "lm_head";
+const EMBEDDINGS = "model.embed_tokens.weight";
+const isTied = (config: ModelConfig, names: { has(name: string): boolean }): boolean =>
+  config.tieWordEmbeddings || !names.has(`${HEAD}.weight`);
+const linearPathsOf = (names: Iterable<string>): string[] =>
+  [...names]
+    .filter((name) => /\.layers\.\d+\..*_proj\.weight$/.test(name))
+    .map((name) => name.slice(0, -".weight".length));
 
 /** Puts a checkpoint behind {@link LanguageModel}. Throws EmosllmError `model_unsupported` for an unknown `model_type`. */
-export function languageModel(config: ModelConfig, checkpoint: Checkpoint): LanguageModel {
+export function languageModel(config: ModelConfig, checkpoint: Checkpoint, packed?: PackedLinears): LanguageModel {
   const { tensors } = checkpoint;
-  return { ...languageModelOver(config, new Set(tensors.keys()), (name) => frozen(tensors, name)), checkpoint };
+  return {
+    ...languageModelOver(config, new Set(tensors.keys()), (name) => frozen(tensors, name), packed?.matrices),
+    checkpoint,
+    weights: packed ? withPacked(tensors, packed) : tensors,
+  };
 }
 
-/** The same over any tensors by name (trained ones, say): `names` are those there are. */
+/** The same over any tensors by name (trained ones, say): `names` are those there are, `packed` the layers that are held as integers. */
 export function languageModelOver(
   config: ModelConfig,
   names: ReadonlySet<string>,
   tensor: (name: string) => Tensor,
-): Omit<LanguageModel, "checkpoint"> {
+  packed: PackedLinears["matrices"] = new Map(),
+): Omit<LanguageModel, "checkpoint" | "weights"> {
   const architecture = ARCHITECTURES[config.modelType];
   if (!architecture)
     throw new EmosllmError(
       "model_unsupported",
       `model_type '${config.modelType}' is not supported; supported are ${Object.keys(ARCHITECTURES).join(", ")}`,
     );
-  const linear = linearOver(names, tensor);
-  const tied = config.tieWordEmbeddings || !names.has("lm_head.weight");
+  const linear = linearOver(names, tensor, packed);
+  const tied = isTied(config, names);
+  const tiedHead = (x: Tensor): Tensor => {
+    const integers = packed.get(HEAD);
+    return integers ? matMulNBits(x, integers) : matmul(x, tensor(EMBEDDINGS), { transB: true });
+  };
   const softcap = architecture.logitSoftcap?.(config);
   return {
     config,
     linear,
-    linearPaths: [...names]
-      .filter((name) => /\.layers\.\d+\..*_proj\.weight$/.test(name))
-      .map((name) => name.slice(0, -".weight".length)),
-    embed: (ids) => mul(gather(tensor("model.embed_tokens.weight"), ids), architecture.embedScale?.(config) ?? 1),
+    linearPaths: linearPathsOf(names),
+    embed: (ids) => mul(gather(tensor(EMBEDDINGS), ids), architecture.embedScale?.(config) ?? 1),
     layers: (hidden, layout, own = linear) => decoder(architecture, { config, tensor, linear: own, layout, hidden }),
     head: (hidden, own = linear) => {
       const normed = normOf(architecture, { config, tensor })("model.norm", hidden);
-      const logits = tied
-        ? matmul(normed, tensor("model.embed_tokens.weight"), { transB: true })
-        : (own(["lm_head"], normed)[0] as Tensor);
+      const logits = tied ? tiedHead(normed) : (own([HEAD], normed)[0] as Tensor);
       return softcap === undefined ? logits : mul(tanh(mul(logits, 1 / softcap)), softcap);
     },
   };

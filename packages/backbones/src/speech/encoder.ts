@@ -1,7 +1,7 @@
 /** @file What all speech encoders have in common: sound in, every hidden layer out, as functions over the graph. */
 import type { Checkpoint } from "@emosllm/checkpoints";
 import type { Tensor } from "@emosllm/graph";
-import type { Linear } from "../linear.ts";
+import type { Linear, TensorTable } from "../linear.ts";
 
 /** What a user of an encoder needs to know of it. */
 export interface SpeechEncoderConfig {
@@ -54,6 +54,8 @@ export interface PreparedInputs {
 export interface SpeechEncoder {
   readonly config: SpeechEncoderConfig;
   readonly checkpoint: Checkpoint;
+  /** What programs are to find by name: the checkpoint's tensors, and packed ones. */
+  readonly weights: TensorTable;
   /** Paths of the linear layers that an adapter may target. */
   readonly linearPaths: readonly string[];
   readonly linear: Linear;

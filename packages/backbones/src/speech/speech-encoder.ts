@@ -1,10 +1,17 @@
 /** @file Opens a speech encoder from a Hugging Face folder, by `model_type`. */
 import { join } from "node:path";
-import { type Checkpoint, type OpenCheckpointOptions, openCheckpoint, readTensor } from "@emosllm/checkpoints";
+import {
+  type Checkpoint,
+  type OpenCheckpointOptions,
+  type TensorSource,
+  openCheckpoint,
+  readTensor,
+} from "@emosllm/checkpoints";
 import type { Tensor } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import { readJsonObject } from "../json-file.ts";
 import { type Linear, frozen, linearOver } from "../linear.ts";
+import { type PackedLinears, type PrecisionOptions, packLinears, withPacked } from "../precision.ts";
 import type { SpeechEncoder } from "./encoder.ts";
 import { hubert, wav2vec2, wavlm } from "./wave-encoder.ts";
 import { whisper } from "./whisper.ts";
@@ -36,35 +43,44 @@ const ENCODERS: Readonly<Record<string, { readonly build: EncoderBuilder; readon
   whisper: { build: whisper, landmark: "encoder.conv1.weight" },
 };
 
+/** Options of {@link openSpeechEncoder}. */
+export interface OpenSpeechEncoderOptions extends OpenCheckpointOptions, PrecisionOptions {}
+
 /**
  * Opens a folder with config.json, preprocessor_config.json and weights; of models with a head (CTC, Whisper's decoder) only the encoder.
  * Throws EmosllmError `checkpoint_not_found`, `checkpoint_invalid`, `model_unsupported`.
  */
-export async function openSpeechEncoder(folder: string, options: OpenCheckpointOptions = {}): Promise<SpeechEncoder> {
+export async function openSpeechEncoder(
+  folder: string,
+  options: OpenSpeechEncoderOptions = {},
+): Promise<SpeechEncoder> {
   const needs = "an encoder's folder needs config.json, preprocessor_config.json and weights";
   const [raw, preprocessor] = await Promise.all(
     ["config.json", "preprocessor_config.json"].map((file) => readJsonObject(join(folder, file), needs)),
   );
-  return speechEncoder(
-    raw as Record<string, unknown>,
-    preprocessor as Record<string, unknown>,
-    await openCheckpoint(folder, options),
-  );
+  const checkpoint = await openCheckpoint(folder, options);
+  const exact = speechEncoder(raw as Record<string, unknown>, preprocessor as Record<string, unknown>, checkpoint);
+  if ((options.precision ?? "f32") === "f32") return exact;
+  const { prefix } = located(raw as Record<string, unknown>, checkpoint);
+  const linears = exact.linearPaths.map((path) => ({
+    path,
+    source: checkpoint.tensors.get(`${prefix}${path}.weight`) as TensorSource,
+  }));
+  const packed = await packLinears(linears, options);
+  return speechEncoder(raw as Record<string, unknown>, preprocessor as Record<string, unknown>, checkpoint, packed);
 }
 
-/** Puts a checkpoint behind {@link SpeechEncoder}. */
-export function speechEncoder(
+/** The encoder of a checkpoint: how to build it, and what its tensors' names begin with. */
+function located(
   raw: EncoderParts["raw"],
-  preprocessor: EncoderParts["preprocessor"],
-  checkpoint: Checkpoint,
-): SpeechEncoder {
+  { tensors }: Checkpoint,
+): { readonly build: EncoderBuilder; readonly prefix: string } {
   const found = ENCODERS[String(raw["model_type"])];
   if (!found)
     throw new EmosllmError(
       "model_unsupported",
       `config.json: model_type ${JSON.stringify(raw["model_type"])} is not a supported encoder; supported are ${Object.keys(ENCODERS).join(", ")}`,
     );
-  const { tensors } = checkpoint;
   const prefixes = [...tensors.keys()]
     .filter((n) => n.endsWith(found.landmark))
     .map((n) => n.slice(0, -found.landmark.length));
@@ -74,6 +90,18 @@ export function speechEncoder(
       "checkpoint_invalid",
       `The checkpoint has no tensor '${found.landmark}', so it is not a ${String(raw["model_type"])} (it has ${tensors.size} tensors).`,
     );
+  return { build: found.build, prefix };
+}
+
+/** Puts a checkpoint behind {@link SpeechEncoder}. */
+export function speechEncoder(
+  raw: EncoderParts["raw"],
+  preprocessor: EncoderParts["preprocessor"],
+  checkpoint: Checkpoint,
+  packed?: PackedLinears,
+): SpeechEncoder {
+  const { build, prefix } = located(raw, checkpoint);
+  const { tensors } = checkpoint;
   const names = new Set([...tensors.keys()].filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length)));
   const tensor = (name: string): Tensor => frozen(tensors, prefix + name);
   const read = async (name: string): Promise<Float32Array> => {
@@ -81,10 +109,11 @@ export function speechEncoder(
     if (!source) throw new EmosllmError("checkpoint_invalid", `The checkpoint has no tensor '${prefix}${name}'.`);
     return readTensor(source, "f32");
   };
-  const linear = linearOver(names, tensor);
+  const linear = linearOver(names, tensor, packed?.matrices);
   return {
-    ...found.build({ raw, preprocessor, tensor, read, names, linear }),
+    ...build({ raw, preprocessor, tensor, read, names, linear }),
     checkpoint,
+    weights: packed ? withPacked(tensors, packed) : tensors,
     linear,
     // Below the encoder's prefix, as `linear` takes them.
     linearPaths: [...names]

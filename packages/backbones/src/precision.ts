@@ -1,0 +1,104 @@
+/** @file Frozen linear layers as 8- or 4-bit integers: packed once into a cache, mapped from there, multiplied in int8 arithmetic. */
+import {
+  BLOCK_SIZES,
+  type BlockSize,
+  type PackOptions,
+  type PackRequest,
+  type PackedBlocks,
+  type TensorSource,
+  packWeights,
+} from "@emosllm/checkpoints";
+import { type NBitsBlocks, type NBitsMatrix, weight } from "@emosllm/graph";
+import { EmosllmError } from "@emosllm/interfaces";
+import type { TensorTable } from "./linear.ts";
+
+/** How a backbone's linear layers are held. Embeddings, norms, biases and convolutions stay as they are on disk. */
+export const PRECISIONS = ["f32", "int8", "int4"] as const;
+/** One of {@link PRECISIONS}. */
+export type Precision = (typeof PRECISIONS)[number];
+
+/** What a gradient passes through on its way below a packed layer. */
+export const BACKWARDS = ["exact", "quantised"] as const;
+/** `exact`: the layer's weights as f32, made from the integers at each step. `quantised`: a packing of the transpose, in int8 arithmetic. */
+export type Backward = (typeof BACKWARDS)[number];
+
+/** Options of {@link packLinears}. */
+export interface PrecisionOptions {
+  /** Default: f32. */
+  readonly precision?: Precision | undefined;
+  /**
+   * Weights of a row that share a scale; default: 128 for int8, 32 for int4. Matrices with a side that is shorter get the largest size
+   * that is not longer, at least 32; a last block that is not full is padded.
+   */
+  readonly blockSize?: BlockSize | undefined;
+  /** Default: exact, which packs nothing that only training needs. */
+  readonly backward?: Backward | undefined;
+  /** Where packed weights are kept, and who hears of progress. */
+  readonly packing?: Omit<PackOptions, "unitWeights"> | undefined;
+}
+
+/** Packed layers, and the tensors that programs need for them. */
+export interface PackedLinears {
+  /** By the path of the module. */
+  readonly matrices: ReadonlyMap<string, NBitsMatrix>;
+  readonly weights: ReadonlyMap<string, TensorSource>;
+}
+
+/** A matrix to pack; `bits` where it is not to be the precision's own. */
+export interface LinearToPack {
+  readonly path: string;
+  readonly source: TensorSource;
+  readonly bits?: 4 | 8;
+}
+
+const BITS = { int8: 8, int4: 4 } as const;
+const BLOCKS: Readonly<Record<keyof typeof BITS, BlockSize>> = { int8: 128, int4: 32 };
+
+function oneOf<T extends string | number>(key: string, value: T, accepted: readonly T[]): T {
+  if (!accepted.includes(value))
+    throw new EmosllmError("usage", `${key} '${String(value)}' is not one of ${accepted.join(", ")}`);
+  return value;
+}
+
+/** Packs matrices, or finds them packed. Nothing for f32. Throws EmosllmError `usage` for unknown options, and what packing throws. */
+export async function packLinears(
+  linears: readonly LinearToPack[],
+  { precision = "f32", blockSize, backward = "exact", packing }: PrecisionOptions,
+): Promise<PackedLinears> {
+  oneOf("precision", precision, PRECISIONS);
+  oneOf("backward", backward, BACKWARDS);
+  if (precision === "f32") return { matrices: new Map(), weights: new Map() };
+  const wanted = oneOf("blockSize", blockSize ?? BLOCKS[precision], BLOCK_SIZES);
+  const requests = linears.map(({ path, source, bits = BITS[precision] }): PackRequest => {
+    const side = Math.min(...source.shape);
+    const size = BLOCK_SIZES.findLast((b) => b <= Math.min(wanted, side)) ?? BLOCK_SIZES[0];
+    return { name: path, sources: [source], bits, blockSize: size, transposed: backward === "quantised" };
+  });
+  const packed = await packWeights(requests, packing);
+  const weights = new Map<string, TensorSource>();
+  const blocks = ({ data, scales }: PackedBlocks): NBitsBlocks => {
+    const tensor = (source: TensorSource): ReturnType<typeof weight> => {
+      weights.set(source.name, source);
+      return weight(source.name, source.shape, source.dtype as "u8" | "f32");
+    };
+    return { data: tensor(data), scales: tensor(scales) };
+  };
+  const matrices = new Map(
+    [...packed.matrices].map(([path, m]): [string, NBitsMatrix] => [
+      path,
+      {
+        ...blocks(m),
+        bits: m.bits,
+        blockSize: m.blockSize,
+        n: m.rows,
+        k: m.columns,
+        transposed: m.transposed && blocks(m.transposed),
+      },
+    ]),
+  );
+  return { matrices, weights };
+}
+
+/** The checkpoint's tensors and the packed ones: what `compile` is to find by name. */
+export const withPacked = (tensors: TensorTable, { weights }: PackedLinears): TensorTable =>
+  weights.size === 0 ? tensors : new Map([...tensors, ...weights]);
