@@ -1,5 +1,4 @@
 /** @file Clips in, frames out: what features, training and serving use an encoder for. Batches, windows of long clips, choice of layers. */
-import type { TensorSource } from "@emosllm/checkpoints";
 import { type Dim, type Tensor, concat, input } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import { type CompileOptions, type HostTensor, type Program, compile, f32, hostTensor, i64 } from "@emosllm/runtime";
@@ -239,10 +238,7 @@ function compileForm(
   );
   const chosen = layers.map((layer) => stateOf(states, layer));
   const joined = chosen.length === 1 ? (chosen[0] as Tensor) : concat(chosen, 2);
-  return compile(
-    { states: joined },
-    { ...session, weights: encoder.checkpoint.tensors as ReadonlyMap<string, TensorSource> },
-  );
+  return compile({ states: joined }, { ...session, weights: encoder.weights });
 }
 
 /** The last layer's is taken after the final norm, as transformers' `last_hidden_state`. */
