@@ -5,7 +5,6 @@
  */
 import {
   type Dim,
-  type Shape,
   type Tensor,
   add,
   cast,
@@ -15,26 +14,21 @@ import {
   dimAdd,
   expand,
   gelu,
-  layerNorm,
-  less,
   matmul,
   mul,
   range,
   reshape,
   sin,
   slice,
-  softmax,
-  transpose,
-  where,
 } from "@emosllm/graph";
-import { EmosllmError } from "@emosllm/interfaces";
+import type { ProjectorSizes } from "./config.ts";
+import { COUNT, POSITIVE, type Fields, oneOf, refuseConfig } from "./fields.ts";
+import { attention, declarations, inside, layersOver, scoreMask } from "./layers.ts";
 import type { Initializer, Projector } from "./projector.ts";
 
 /** `projector_config.json` of a QPMapper. */
-export interface QpMapperConfig {
+export interface QpMapperConfig extends ProjectorSizes {
   readonly type: "qp_mapper";
-  readonly input_size: number;
-  readonly output_size: number;
   readonly num_queries: number;
   readonly hidden_size: number;
   readonly num_layers: number;
@@ -43,96 +37,55 @@ export interface QpMapperConfig {
   readonly layer_norm_eps: number;
 }
 
-/** The paper's settings for a given input and output width. */
-export const qpMapperConfig = (
-  input_size: number,
-  output_size: number,
-  options: Partial<Omit<QpMapperConfig, "type" | "input_size" | "output_size">> = {},
-): QpMapperConfig => ({
-  type: "qp_mapper",
-  input_size,
-  output_size,
-  num_queries: 32,
-  hidden_size: 768,
-  num_layers: 2,
-  num_heads: 8,
-  positions: "none",
-  layer_norm_eps: 1e-5,
-  ...options,
-});
+/** The paper's settings. */
+export const QP_MAPPER_FIELDS: Fields<QpMapperConfig> = {
+  num_queries: [32, COUNT],
+  hidden_size: [768, COUNT],
+  num_layers: [2, COUNT],
+  num_heads: [8, COUNT],
+  positions: ["none", oneOf("none", "sinusoidal")],
+  layer_norm_eps: [1e-5, POSITIVE],
+};
 
-const MASKED = -1e30;
 const xavier = (out: number, input: number): Initializer => ({ kind: "uniform", bound: Math.sqrt(6 / (out + input)) });
-const kaiming = (input: number): Initializer => ({ kind: "uniform", bound: 1 / Math.sqrt(input) });
 
-/** Builds a QPMapper. Throws EmosllmError `config_invalid` when the width does not divide into heads. */
-export function qpMapper(config: QpMapperConfig): Projector {
-  const {
-    input_size: input,
-    output_size: output,
-    num_queries: queries,
-    hidden_size: d,
-    num_layers: layers,
-    num_heads: heads,
-  } = config;
-  if (d % heads !== 0 || d % 2 !== 0)
-    throw new EmosllmError(
-      "config_invalid",
-      `projector: hidden_size ${d} must be even and a multiple of num_heads ${heads}`,
-    );
-  const parameters: Record<string, readonly number[]> = {};
-  const initializers: Record<string, Initializer> = {};
-  const declare = (name: string, shape: readonly number[], initializer: Initializer): void => {
-    parameters[name] = shape;
-    initializers[name] = initializer;
-  };
-  const dense = (name: string, out: number, inner: number): void => {
-    declare(`${name}.weight`, [out, inner], kaiming(inner));
-    declare(`${name}.bias`, [out], kaiming(inner));
-  };
-  // In PyTorch's order, so that saved files list the same names.
-  declare("queries", [queries, d], { kind: "normal", std: 1 });
-  dense("input", d, input);
-  for (let i = 0; i < layers; i++) {
+/** Throws EmosllmError `config_invalid` when the width does not divide into heads. */
+export function buildQpMapper(config: QpMapperConfig): Projector {
+  const { input_size, output_size, num_queries, hidden_size: d, num_layers, num_heads } = config;
+  if (d % num_heads !== 0 || d % 2 !== 0)
+    refuseConfig(`hidden_size ${d} must be even and a multiple of num_heads ${num_heads}`);
+  const declared = declarations();
+  const { declare, dense, norm } = declared;
+  declare("queries", [num_queries, d], { kind: "normal", std: 1 });
+  dense("input", d, input_size);
+  for (let i = 0; i < num_layers; i++) {
     const at = `encoder.layers.${i}`;
     declare(`${at}.self_attn.in_proj_weight`, [3 * d, d], xavier(3 * d, d));
     declare(`${at}.self_attn.in_proj_bias`, [3 * d], { kind: "zeros" });
-    declare(`${at}.self_attn.out_proj.weight`, [d, d], kaiming(d));
+    dense(`${at}.self_attn.out_proj`, d, d);
     declare(`${at}.self_attn.out_proj.bias`, [d], { kind: "zeros" });
     dense(`${at}.linear1`, d, d);
     dense(`${at}.linear2`, d, d);
-    for (const norm of ["norm1", "norm2"]) {
-      declare(`${at}.${norm}.weight`, [d], { kind: "ones" });
-      declare(`${at}.${norm}.bias`, [d], { kind: "zeros" });
-    }
+    norm(`${at}.norm1`, d);
+    norm(`${at}.norm2`, d);
   }
-  dense("output", output, d);
+  dense("output", output_size, d);
 
   const build: Projector["build"] = (frames, lengths, parameter) => {
-    const p = (name: string): Tensor => parameter(name, parameters[name] as Shape);
-    const linear = (name: string, x: Tensor): Tensor =>
-      add(matmul(x, p(`${name}.weight`), { transB: true }), p(`${name}.bias`));
-    const norm = (name: string, x: Tensor): Tensor =>
-      layerNorm(x, p(`${name}.weight`), p(`${name}.bias`), { epsilon: config.layer_norm_eps });
+    const { p, linear, norm: normalise } = layersOver(declared, parameter);
     const [rows, time] = frames.shape as [Dim, Dim];
-    const length = dimAdd(time, queries);
+    const length = dimAdd(time, num_queries);
 
     let x = linear("input", frames);
     if (config.positions === "sinusoidal") x = add(x, sinusoids(time, d));
-    x = concat([x, expand(reshape(p("queries"), [1, queries, d]), [rows, queries, d])], 1);
-    const inside = less(reshape(range(time), [1, time]), reshape(lengths, [rows, 1]));
-    const mask = reshape(concat([where(inside, 0, MASKED), expand(constant(0), [rows, queries])], 1), [
-      rows,
-      1,
-      1,
-      length,
-    ]);
+    x = concat([x, expand(reshape(p("queries"), [1, num_queries, d]), [rows, num_queries, d])], 1);
+    const none = expand(constant(0), [rows, 1, 1, num_queries]);
+    const mask = concat([scoreMask(inside(lengths, time)), none], 3);
 
-    for (let i = 0; i < layers; i++) {
+    for (let i = 0; i < num_layers; i++) {
       const at = `encoder.layers.${i}`;
       // Only the queries' outputs are kept, so the last layer computes no others.
-      const last = i === layers - 1;
-      const asked = last ? slice(x, 1, time, length) : x;
+      const asked = i === num_layers - 1 ? slice(x, 1, time, length) : x;
       const [wq, wkv] = [
         slice(p(`${at}.self_attn.in_proj_weight`), 0, 0, d),
         slice(p(`${at}.self_attn.in_proj_weight`), 0, d, 3 * d),
@@ -140,21 +93,14 @@ export function qpMapper(config: QpMapperConfig): Projector {
       const bias = p(`${at}.self_attn.in_proj_bias`);
       const q = add(matmul(asked, wq, { transB: true }), slice(bias, 0, 0, d));
       const kv = add(matmul(x, wkv, { transB: true }), slice(bias, 0, d, 3 * d));
-      const mixed = attention(q, slice(kv, 2, 0, d), slice(kv, 2, d, 2 * d), mask, heads);
-      const h = norm(`${at}.norm1`, add(asked, linear(`${at}.self_attn.out_proj`, mixed)));
-      x = norm(`${at}.norm2`, add(h, linear(`${at}.linear2`, gelu(linear(`${at}.linear1`, h)))));
+      const mixed = attention(q, slice(kv, 2, 0, d), slice(kv, 2, d, 2 * d), mask, num_heads);
+      const epsilon = config.layer_norm_eps;
+      const h = normalise(`${at}.norm1`, add(asked, linear(`${at}.self_attn.out_proj`, mixed)), epsilon);
+      x = normalise(`${at}.norm2`, add(h, linear(`${at}.linear2`, gelu(linear(`${at}.linear1`, h)))), epsilon);
     }
-    return linear("output", layers === 0 ? slice(x, 1, time, length) : x);
+    return linear("output", x);
   };
-  return { parameters, initializers, queries, outputSize: output, build };
-}
-
-/** q `[rows, n, d]`, k and v `[rows, length, d]` -> `[rows, n, d]`; mask is added to the scores. */
-function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, heads: number): Tensor {
-  const [rows, n, d] = q.shape as [Dim, Dim, number];
-  const split = (x: Tensor): Tensor => transpose(reshape(x, [rows, x.shape[1] as Dim, heads, d / heads]), [0, 2, 1, 3]);
-  const weights = softmax(add(matmul(split(q), split(k), { transB: true, alpha: (d / heads) ** -0.5 }), mask));
-  return reshape(transpose(matmul(weights, split(v)), [0, 2, 1, 3]), [rows, n, d]);
+  return { ...declared, inputSize: input_size, outputSize: output_size, vectors: () => num_queries, build };
 }
 
 /** sin and cos interleaved, `[time, d]` (Vaswani et al. 2017, section 3.5). */

@@ -5,6 +5,7 @@ const CHECKS: Readonly<Record<string, () => Promise<Check>>> = {
   adapters: async () => (await import("./adapters.ts")).checkAdapters,
   emosllm: async () => (await import("./emosllm.ts")).checkEmosllm,
   models: async () => (await import("./models.ts")).checkModels,
+  projectors: async () => (await import("./projectors.ts")).checkProjectors,
 };
 
 const [name = "", ...args] = process.argv.slice(2);
