@@ -57,7 +57,7 @@ export function buildGraph(parts: EmoSllmParts, form: BatchForm): EmoSllmGraph {
   const { languageModel, projector, adapter } = parts;
   const read: Record<string, Tensor> = {};
   const parameter: Parameter = (name, shape) => (read[name] ??= input(name, shape));
-  const inputs = stepInputs(form, parts.audioSize, projector.queries);
+  const inputs = stepInputs(form, parts.audioSize, projector.vectors);
   const [rows, suffix] = inputs.suffixIds.shape as [Dim, Dim];
   const prefix: Dim = inputs.prefixIds ? (inputs.prefixIds.shape[0] as Dim) : 0;
 

@@ -1,5 +1,6 @@
 /** @file Rows of token ids and audio frames -> the arrays a program is fed: finds the shared prefix, lays out the rest, pads. */
 import { type HostTensor, hostTensor, i64 } from "@emosllm/runtime";
+import type { Projector } from "@emosllm/projector";
 import type { BatchForm } from "./step-inputs.ts";
 
 /** Frames of one clip. */
@@ -20,7 +21,8 @@ export interface BatchRow {
 
 /** Options of {@link layOutBatch}. */
 export interface BatchOptions {
-  readonly queries: number;
+  /** Vectors that so many frames become: {@link Projector.vectors}. */
+  readonly vectors: Projector["vectors"];
   readonly audioSize: number;
   /** Run what all rows share once (default); else each row holds its whole text. */
   readonly sharedPrefix?: boolean;
@@ -48,18 +50,20 @@ export function commonPrefix(rows: readonly (readonly number[])[]): number {
 
 /** Lays rows out. Throws RangeError for an empty batch, a row without answers, or frames that do not fit. */
 export function layOutBatch(rows: readonly BatchRow[], options: BatchOptions): LaidOutBatch {
-  const { queries, audioSize, sharedPrefix = true, labelWeights } = options;
+  const { vectors, audioSize, sharedPrefix = true, labelWeights } = options;
   rows.forEach((row, r) => checkRow(row, r, audioSize, rows[0]?.frames !== undefined));
   if (rows.length === 0) throw new RangeError("layOutBatch: no rows");
   const audio = rows[0]?.frames !== undefined;
   const branched = rows.some((r) => r.answers.length > 1);
   // A prefix that is a row's whole text would leave no token of its own to predict from.
-  const most = audio ? Infinity : Math.min(...rows.map((r) => r.before.length + r.after.length)) - 1;
+  const longest = audio ? Infinity : Math.min(...rows.map((r) => r.before.length + r.after.length)) - 1;
   const texts = audio ? rows.map((r) => r.before) : rows.map((r) => [...r.before, ...r.after]);
-  const prefix = sharedPrefix ? Math.min(commonPrefix(texts), Math.max(0, most)) : 0;
-  const vectors = audio ? queries : 0;
+  const prefix = sharedPrefix ? Math.min(commonPrefix(texts), Math.max(0, longest)) : 0;
+  const counts = rows.map((r) => (r.frames ? Number(vectors(r.frames.length)) : 0));
+  const most = Math.max(...counts);
   const lengths = rows.map(
-    (r) => r.before.length + r.after.length - prefix + vectors + r.answers.reduce((n, a) => n + a.length, 0),
+    (r, i) =>
+      r.before.length + r.after.length - prefix + (counts[i] as number) + r.answers.reduce((n, a) => n + a.length, 0),
   );
   const suffix = Math.max(...lengths);
 
@@ -83,9 +87,9 @@ export function layOutBatch(rows: readonly BatchRow[], options: BatchOptions): L
     const text = audio ? row.before : [...row.before, ...row.after];
     for (const id of text.slice(prefix)) put(id, 0);
     if (audio) {
-      for (let q = 0; q < queries; q++) {
+      for (let q = 0; q < (counts[r] as number); q++) {
         audioPlaces.push(at);
-        index[at] = BigInt(r * queries + q);
+        index[at] = BigInt(r * most + q);
         put(0, 0);
       }
       for (const id of row.after) put(id, 0);
@@ -103,6 +107,8 @@ export function layOutBatch(rows: readonly BatchRow[], options: BatchOptions): L
         put(id, a + 1);
       }
     });
+    // A row of fewer vectors than the longest has some that stand nowhere: a place of text, where no gradient comes from, is theirs.
+    if (audio) for (let q = counts[r] as number; q < most; q++) audioPlaces.push(at - 1);
   });
   return {
     form: { shared: prefix > 0, audio, branched },

@@ -6,7 +6,7 @@ import { type LanguageModel, openLanguageModel } from "@emosllm/backbones";
 import { type StoredTensor, loadSafetensors, readTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { type BundleManifest, EmosllmError, bundleManifestSchema } from "@emosllm/interfaces";
 import { type LoraConfig, loraAdapter, loraConfigText, readLoraConfig } from "@emosllm/lora";
-import { type QpMapperConfig, qpMapper } from "@emosllm/projector";
+import { type Projector, type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
 import { type HostTensor, hostTensor } from "@emosllm/runtime";
 import { type EmoSllmParts, PROJECTOR_PREFIX, trainedShapes } from "./assemble.ts";
 
@@ -21,7 +21,7 @@ type Parameters = Readonly<Record<string, HostTensor>>;
 export interface BundleContents {
   readonly manifest: Omit<BundleManifest, "format" | "version" | "files">;
   readonly parameters: Parameters;
-  readonly projectorConfig: QpMapperConfig;
+  readonly projectorConfig: ProjectorConfig;
   readonly loraConfig: LoraConfig;
   /** Text of the model card. */
   readonly card: string;
@@ -121,7 +121,7 @@ export async function loadBundle(
   const folder = resolve(path);
   const manifest = await readManifest(folder);
   await checkFiles(folder, manifest);
-  const projectorConfig = JSON.parse(await readFile(join(folder, PROJECTOR_CONFIG), "utf8")) as QpMapperConfig;
+  const projector = await readProjector(join(folder, PROJECTOR_CONFIG));
   const base = baseModel ?? manifest.base_model.name_or_path;
   const backboneFolder = baseModel === undefined ? await baseFolder(folder, base) : resolve(base);
   const languageModel = await openLanguageModel(backboneFolder);
@@ -137,11 +137,22 @@ export async function loadBundle(
   });
   const parts: EmoSllmParts = {
     languageModel,
-    projector: qpMapper(projectorConfig),
+    projector,
     adapter,
-    audioSize: projectorConfig.input_size,
+    audioSize: projector.inputSize,
   };
   return { folder, manifest, parts, backboneFolder, parameters: await readParameters(folder, parts) };
+}
+
+/** Throws EmosllmError `bundle_invalid`, or `config_invalid` naming the keys. */
+async function readProjector(file: string): Promise<Projector> {
+  let fields: unknown;
+  try {
+    fields = JSON.parse(await readFile(file, "utf8"));
+  } catch (cause) {
+    throw new EmosllmError("bundle_invalid", `${file} cannot be read as JSON: ${(cause as Error).message}`, { cause });
+  }
+  return makeProjector(projectorConfig(fields as Record<string, unknown>, file));
 }
 
 async function readManifest(folder: string): Promise<BundleManifest> {

@@ -24,7 +24,7 @@ export function openScorer(parts: EmoSllmParts, options: CompileOptions = {}): S
   return {
     async score(rows, parameters, batchOptions = {}) {
       const batch = layOutBatch(rows, {
-        queries: parts.projector.queries,
+        vectors: parts.projector.vectors,
         audioSize: parts.audioSize,
         ...batchOptions,
       });

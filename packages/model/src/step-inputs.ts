@@ -1,6 +1,7 @@
 /** @file The inputs of a batch as graph tensors: ids around the audio vectors, where labels are predicted, what they should be. */
 import type { Branches } from "@emosllm/backbones";
-import { type Dim, type Tensor, input } from "@emosllm/graph";
+import { type Dim, type Tensor, dimMultiply, input } from "@emosllm/graph";
+import type { Projector } from "@emosllm/projector";
 
 /** Which inputs a batch has; each combination is a program of its own. */
 export interface BatchForm {
@@ -18,9 +19,9 @@ export interface AudioInputs {
   readonly features: Tensor;
   /** i64 `[rows]`, frames that count */
   readonly lengths: Tensor;
-  /** i64 `[rows*suffix]`: which audio vector (row * queries + i) stands at a place, -1 for text */
+  /** i64 `[rows*suffix]`: which audio vector (row * vectors + i) stands at a place, -1 for text */
   readonly index: Tensor;
-  /** i64 `[rows*queries]`: the place (in `suffixIds`) of each audio vector */
+  /** i64 `[rows*vectors]`: the place (in `suffixIds`) of each audio vector; a place of text for those beyond a row's own */
   readonly places: Tensor;
 }
 
@@ -39,7 +40,11 @@ export interface StepInputs {
 }
 
 /** Declares the inputs of a form. */
-export function stepInputs({ shared, audio, branched }: BatchForm, audioSize: number, queries: number): StepInputs {
+export function stepInputs(
+  { shared, audio, branched }: BatchForm,
+  audioSize: number,
+  vectors: Projector["vectors"],
+): StepInputs {
   const own: Dim = "rows*suffix";
   return {
     audio: audio
@@ -47,7 +52,7 @@ export function stepInputs({ shared, audio, branched }: BatchForm, audioSize: nu
           features: input("audio_features", ["rows", "frames", audioSize]),
           lengths: input("audio_lengths", ["rows"], "i64"),
           index: input("audio_index", [own], "i64"),
-          places: input("audio_places", [`${queries}*rows`], "i64"),
+          places: input("audio_places", [dimMultiply("rows", vectors("frames"))], "i64"),
         }
       : undefined,
     prefixIds: shared ? input("prefix_ids", ["prefix"], "i64") : undefined,

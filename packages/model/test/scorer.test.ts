@@ -82,7 +82,7 @@ describe.each(Object.entries(CASES))("%s", (_, rows) => {
 
 test("rows that cannot be run are refused with their number", () => {
   const good: BatchRow = { before: [1], after: [2], answers: [[3]], frames: frames(2) };
-  const options = { queries: QUERIES, audioSize: AUDIO_SIZE };
+  const options = { vectors: () => QUERIES, audioSize: AUDIO_SIZE };
   expect(() => layOutBatch([], options)).toThrow(/no rows/);
   expect(() => layOutBatch([good, { ...good, answers: [[]] }], options)).toThrow(/row 1 has no answer/);
   expect(() => layOutBatch([good, { ...good, frames: undefined }], options)).toThrow(/row 1 has no audio/);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openLanguageModel } from "@emosllm/backbones";
 import { type StoredTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
-import { qpMapper, qpMapperConfig } from "@emosllm/projector";
+import { type ProjectorConfig, makeProjector, qpMapperConfig } from "@emosllm/projector";
 import { type HostTensor, f32 } from "@emosllm/runtime";
 import { type EmoSllmParts, trainedShapes } from "../src/index.ts";
 
@@ -65,6 +65,8 @@ export async function tinyBackbone(seed = 1): Promise<string> {
   return folder;
 }
 
+/** Width of the language model. */
+export const WIDTH = D;
 export const AUDIO_SIZE = 5;
 export const QUERIES = 3;
 export const projectorConfig = qpMapperConfig(AUDIO_SIZE, D, { hidden_size: 8, num_heads: 2, num_queries: QUERIES });
@@ -72,6 +74,7 @@ export const adapterConfig = loraConfig({ peft_type: "LORA", r: 2, lora_alpha: 4
 
 export async function tinyModel(
   seed = 1,
+  projector: ProjectorConfig = projectorConfig,
 ): Promise<{ folder: string; parts: EmoSllmParts; parameters: Record<string, HostTensor<"f32">> }> {
   const folder = await tinyBackbone(seed);
   const languageModel = await openLanguageModel(folder);
@@ -79,7 +82,7 @@ export async function tinyModel(
     linearPaths: languageModel.linearPaths,
     tensors: languageModel.checkpoint.tensors,
   });
-  const parts: EmoSllmParts = { languageModel, projector: qpMapper(projectorConfig), adapter, audioSize: AUDIO_SIZE };
+  const parts: EmoSllmParts = { languageModel, projector: makeProjector(projector), adapter, audioSize: AUDIO_SIZE };
   const r = randoms(seed + 100);
   const parameters = Object.fromEntries(
     Object.entries(trainedShapes(parts)).map(([name, shape]) => [

@@ -49,20 +49,19 @@ const KINDS: { readonly [K in ProjectorType]: Kind<K> } = {
 /** Every kind there is. */
 export const PROJECTOR_TYPES: readonly ProjectorType[] = Object.keys(KINDS) as ProjectorType[];
 
-const SIZES: Readonly<Record<keyof ProjectorSizes, Accepted>> = {
-  input_size: COUNT,
-  num_layers_in: COUNT,
-  output_size: COUNT,
-};
+const fieldsOf = (type: ProjectorType): Readonly<Record<string, readonly [unknown, Accepted]>> => ({
+  num_layers_in: [1, COUNT],
+  ...KINDS[type].fields,
+});
 
-/** What is wrong with a projector's own keys (all but the sizes), by key. Nothing: they can be used. */
+/** What is wrong with the keys that a user chooses (all but the widths), by key. Nothing: they can be used. */
 export function projectorProblems(
   options: Readonly<Record<string, unknown>>,
 ): readonly { readonly key: string; readonly message: string }[] {
   const type = options["type"] ?? "qp_mapper";
   if (!(PROJECTOR_TYPES as readonly unknown[]).includes(type))
     return [{ key: "type", message: `${JSON.stringify(type)} is not one of ${PROJECTOR_TYPES.join(", ")}` }];
-  const fields: Readonly<Record<string, readonly [unknown, Accepted]>> = KINDS[type as ProjectorType].fields;
+  const fields = fieldsOf(type as ProjectorType);
   return Object.entries(options).flatMap(([key, value]) => {
     if (key === "type" || value === undefined) return [];
     const field = fields[key];
@@ -80,19 +79,20 @@ export function projectorConfig(
   fields: Readonly<Record<string, unknown>>,
   place = "projector_config.json",
 ): ProjectorConfig {
-  const { input_size, output_size, num_layers_in = 1, ...options } = fields;
-  const sizes: Readonly<Record<string, unknown>> = { input_size, num_layers_in, output_size };
+  if (typeof fields !== "object" || fields === null || Array.isArray(fields))
+    throw new EmosllmError("config_invalid", `${place} is no object of keys`);
+  const { input_size, output_size, ...options } = fields;
+  const widths: Readonly<Record<string, unknown>> = { input_size, output_size };
   const problems = [
-    ...Object.entries(SIZES).flatMap(([key, { check, text }]) =>
-      check(sizes[key]) ? [] : [`${key}: ${JSON.stringify(sizes[key]) ?? "missing"}, accepted: ${text}`],
+    ...Object.entries(widths).flatMap(([key, width]) =>
+      COUNT.check(width) ? [] : [`${key}: ${JSON.stringify(width) ?? "missing"}, accepted: ${COUNT.text}`],
     ),
     ...projectorProblems(options).map(({ key, message }) => `${key}: ${message}`),
   ];
   if (problems.length > 0) throw new EmosllmError("config_invalid", `${place}: ${problems.join("; ")}`);
   const type = (options["type"] ?? "qp_mapper") as ProjectorType;
-  const own = KINDS[type].fields as Readonly<Record<string, readonly [unknown, Accepted]>>;
-  const chosen = Object.entries(own).map(([key, [usual]]) => [key, options[key] ?? usual] as const);
-  return { type, ...sizes, ...Object.fromEntries(chosen) } as unknown as ProjectorConfig;
+  const chosen = Object.entries(fieldsOf(type)).map(([key, [usual]]) => [key, options[key] ?? usual] as const);
+  return { type, ...widths, ...Object.fromEntries(chosen) } as unknown as ProjectorConfig;
 }
 
 /** Builds a projector of any kind. Throws EmosllmError `config_invalid` naming what does not go together. */

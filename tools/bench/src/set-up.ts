@@ -133,7 +133,7 @@ export async function setUpTraining(
     threads,
     parts,
     rows,
-    batch: layOutBatch(rows, { queries, audioSize }),
+    batch: layOutBatch(rows, { vectors: projector.vectors, audioSize }),
     trainer,
   };
 }

@@ -129,7 +129,7 @@ export async function replay(
       t.data.set(numbers(source, name));
     }
     const laidOut = layOutBatch(goldenRows(batch, args.prefix, args.d_audio), {
-      queries: args.queries,
+      vectors: projector.vectors,
       audioSize: args.d_audio,
       sharedPrefix,
     });

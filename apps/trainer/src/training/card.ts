@@ -15,7 +15,7 @@ tags:
 
 # Speech emotion model
 
-EmoSLLM (arXiv 2508.14130): frames, a QPMapper with ${config.projector.num_queries} queries, a language model with LoRA of rank ${config.lora.r}.
+EmoSLLM (arXiv 2508.14130): frames, a ${config.projector.type} projector, a language model with LoRA of rank ${config.lora.r}.
 Trained on \`${config.corpus.split(":")[0]}\` (${config.scheme}, ${config.protocol}, fold ${config.fold}), seed ${config.seed}.
 
 | test figure | |

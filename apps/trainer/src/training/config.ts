@@ -1,6 +1,7 @@
 /** @file The training config: YAML with Hugging Face's, PEFT's and LLaMA-Factory's names, `key=value` overrides, all problems at once. */
 import { readFile } from "node:fs/promises";
 import { EmosllmError } from "@emosllm/interfaces";
+import { PROJECTOR_TYPES, projectorProblems } from "@emosllm/projector";
 import { LineCounter, parseDocument, parse as parseYaml } from "yaml";
 import { z } from "zod";
 
@@ -11,14 +12,11 @@ const count = z.number().int().min(1);
 export const trainConfigSchema = z.strictObject({
   // model
   model_name_or_path: z.string().min(1),
+  /** A kind of `@emosllm/projector` and the keys of that kind; what is left out is as that package has it. */
   projector: z
-    .strictObject({
-      type: z.literal("qp_mapper").default("qp_mapper"),
-      num_queries: count.default(32),
-      hidden_size: count.default(768),
-      num_layers: count.default(2),
-      num_heads: count.default(8),
-      positions: z.enum(["none", "sinusoidal"]).default("none"),
+    .looseObject({ type: z.enum(PROJECTOR_TYPES).default("qp_mapper") })
+    .superRefine((options, context) => {
+      for (const { key, message } of projectorProblems(options)) context.addIssue({ code: "custom", path: [key], message });
     })
     .prefault({}),
   front_end: z

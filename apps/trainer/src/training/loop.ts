@@ -52,7 +52,7 @@ export async function trainModel(
       const rows = await Promise.all(order.take(batchSize).map(trainingRow));
       const labels = rows.reduce((n, r) => n + (r.answers[0] as readonly number[]).length, 0);
       const batch = layOutBatch(rows, {
-        queries: parts.projector.queries,
+        vectors: parts.projector.vectors,
         audioSize: parts.audioSize,
         labelWeights: () => 1 / (labels * accumulation),
       });

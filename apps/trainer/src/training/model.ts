@@ -1,9 +1,9 @@
 /** @file From config and data to the model: language model, projector, adapter, tokenizer, prompt, label words. */
 import { openLanguageModel } from "@emosllm/backbones";
-import type { BundleManifest } from "@emosllm/interfaces";
+import { type BundleManifest, EmosllmError } from "@emosllm/interfaces";
 import { type LoraBase, type LoraConfig, loraAdapter, loraConfig } from "@emosllm/lora";
 import type { EmoSllmParts } from "@emosllm/model";
-import { type QpMapperConfig, qpMapper, qpMapperConfig } from "@emosllm/projector";
+import { type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
 import {
   type PromptDefinition,
   type Tokenizer,
@@ -20,7 +20,7 @@ export interface RunModel {
   readonly parts: EmoSllmParts;
   /** What the adapter is put on. */
   readonly base: LoraBase;
-  readonly projectorConfig: QpMapperConfig;
+  readonly projectorConfig: ProjectorConfig;
   readonly adapterConfig: LoraConfig;
   readonly tokenizer: Tokenizer;
   readonly prompt: PromptDefinition;
@@ -36,7 +36,7 @@ export async function assembleModel(
   const tokenizer = await loadTokenizer(config.model_name_or_path);
   const [prompt] = (await promptLibrary({ name: config.prompt })) as [PromptDefinition];
   const audioSize = frontEnd.mean.length;
-  const projectorConfig = qpMapperConfig(audioSize, languageModel.config.hiddenSize, config.projector);
+  const runProjector = runProjectorConfig(config, audioSize, languageModel.config.hiddenSize);
   const adapterConfig = loraConfig({
     peft_type: "LORA",
     ...config.lora,
@@ -46,9 +46,9 @@ export async function assembleModel(
   const adapter = loraAdapter(adapterConfig, base);
   const words = labelWords(scheme.labels, await labelLexicon()).map((w) => ({ label: w.label, word: w.word }));
   return {
-    parts: { languageModel, projector: qpMapper(projectorConfig), adapter, audioSize },
+    parts: { languageModel, projector: makeProjector(runProjector), adapter, audioSize },
     base,
-    projectorConfig,
+    projectorConfig: runProjector,
     adapterConfig,
     tokenizer,
     prompt,
@@ -57,4 +57,24 @@ export async function assembleModel(
       scoring: { reduction: "sum", temperature: 1, abstain_below: null },
     },
   };
+}
+
+/** The config's projector between frames of `audioSize` and the language model. Throws EmosllmError `config_invalid`. */
+function runProjectorConfig({ projector, front_end }: TrainConfig, audioSize: number, outputSize: number): ProjectorConfig {
+  const layers = Number(projector["num_layers_in"] ?? 1);
+  if (audioSize % layers !== 0)
+    throw new EmosllmError(
+      "config_invalid",
+      `projector.num_layers_in: ${layers} layers do not divide frames of ${audioSize} features`,
+    );
+  const hop = front_end.settings.hop_seconds;
+  return projectorConfig(
+    {
+      ...(projector.type === "window_q_former" ? { frames_per_second: 1 / hop } : {}),
+      ...projector,
+      input_size: audioSize / layers,
+      output_size: outputSize,
+    },
+    "projector",
+  );
 }
