@@ -28,7 +28,12 @@ export interface ProjectorSizes {
 
 /** `projector_config.json` of any kind. */
 export type ProjectorConfig =
-  QpMapperConfig | QFormerConfig | WindowQFormerConfig | ConcatMlpConfig | ConvConfig | PooledLinearConfig;
+  | QpMapperConfig
+  | QFormerConfig
+  | WindowQFormerConfig
+  | ConcatMlpConfig
+  | ConvConfig
+  | PooledLinearConfig;
 /** The name of a kind. */
 export type ProjectorType = ProjectorConfig["type"];
 type ConfigOf<K extends ProjectorType> = Extract<ProjectorConfig, { readonly type: K }>;
@@ -65,8 +70,7 @@ export function projectorProblems(
   return Object.entries(options).flatMap(([key, value]) => {
     if (key === "type" || value === undefined) return [];
     const field = fields[key];
-    if (!field)
-      return [{ key, message: `unknown key of a ${String(type)}; it has ${Object.keys(fields).join(", ")}` }];
+    if (!field) return [{ key, message: `unknown key of a ${String(type)}; it has ${Object.keys(fields).join(", ")}` }];
     return field[1].check(value) ? [] : [{ key, message: `${JSON.stringify(value)}, accepted: ${field[1].text}` }];
   });
 }

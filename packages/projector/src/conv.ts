@@ -3,7 +3,20 @@
  * Half a kernel of zeros on both sides, so that L frames give ceil(L / stride) after each layer; what lies beyond a row's end is
  * zero before every layer, as if the row were alone.
  */
-import { type Dim, add, conv1d, dimAdd, dimFloorDivide, dimSubtract, div, gelu, scalar, sub, transpose, reshape } from "@emosllm/graph";
+import {
+  type Dim,
+  add,
+  conv1d,
+  dimAdd,
+  dimFloorDivide,
+  dimSubtract,
+  div,
+  gelu,
+  scalar,
+  sub,
+  transpose,
+  reshape,
+} from "@emosllm/graph";
 import type { ProjectorSizes } from "./config.ts";
 import { COUNT, type Fields, ODD } from "./fields.ts";
 import { declarations, kaiming, layersOver, zeroOutside } from "./layers.ts";

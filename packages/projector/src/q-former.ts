@@ -80,9 +80,8 @@ export const WINDOW_Q_FORMER_FIELDS: Fields<WindowQFormerConfig> = {
 };
 
 /** Frames of one window. */
-export const windowFrames = (
-  config: Pick<WindowQFormerConfig, "frames_per_second" | "seconds_per_window">,
-): number => Math.max(1, Math.round(config.frames_per_second * config.seconds_per_window));
+export const windowFrames = (config: Pick<WindowQFormerConfig, "frames_per_second" | "seconds_per_window">): number =>
+  Math.max(1, Math.round(config.frames_per_second * config.seconds_per_window));
 
 function declareQFormer(config: QFormerSizes, { declare, dense: linear, norm }: Declarations): void {
   const { input_size, output_size, num_queries, hidden_size: d, num_layers, num_heads } = config;

@@ -82,9 +82,15 @@ describe("refused by name", () => {
   test.each([
     [{ ...sizes, type: "q_formr" }, /type: "q_formr" is not one of qp_mapper, q_former, window_q_former, concat_mlp/],
     [{ ...sizes, type: "conv", kernel_size: 4 }, /kernel_size: 4, accepted: an odd whole number >= 1/],
-    [{ ...sizes, type: "conv", num_queries: 4 }, /num_queries: unknown key of a conv; it has num_layers_in, num_layers, kernel_size/],
+    [
+      { ...sizes, type: "conv", num_queries: 4 },
+      /num_queries: unknown key of a conv; it has num_layers_in, num_layers, kernel_size/,
+    ],
     [{ output_size: 64, type: "conv" }, /input_size: missing, accepted: a whole number >= 1/],
-    [{ ...sizes, num_layers_in: 0, positions: "x" }, /num_layers_in: 0.*positions: "x", accepted: 'none' or 'sinusoidal'/],
+    [
+      { ...sizes, num_layers_in: 0, positions: "x" },
+      /num_layers_in: 0.*positions: "x", accepted: 'none' or 'sinusoidal'/,
+    ],
     [{ ...sizes, type: "pooled_linear", frames_per_vector: 0 }, /frames_per_vector: 0, accepted: .* or null/],
   ])("%j", (fields, message) => {
     expect(() => projectorConfig(fields)).toThrow(message);

@@ -35,7 +35,8 @@ export async function replayProjector(folder: string, name: string): Promise<Pro
   const lengths = Array.from(stored("lengths").data as BigInt64Array, Number);
   const counts = Array.from(stored("counts").data as BigInt64Array, Number);
   lengths.forEach((n, r) => {
-    if (projector.vectors(n) !== counts[r]) fail(`${name}: ${n} frames give ${projector.vectors(n)} vectors, not ${counts[r]}`);
+    if (projector.vectors(n) !== counts[r])
+      fail(`${name}: ${n} frames give ${projector.vectors(n)} vectors, not ${counts[r]}`);
   });
   const missing = [...weights.keys()].filter((k) => !(k in projector.parameters));
   const extra = Object.keys(projector.parameters).filter((k) => !weights.has(k));
@@ -43,7 +44,11 @@ export async function replayProjector(folder: string, name: string): Promise<Pro
 
   const read: Record<string, Tensor> = {};
   const frames = input("frames", ["rows", "frames", projector.inputSize]);
-  const y = projector.build(frames, input("lengths", ["rows"], "i64"), (key, shape) => (read[key] ??= input(key, shape)));
+  const y = projector.build(
+    frames,
+    input("lengths", ["rows"], "i64"),
+    (key, shape) => (read[key] ??= input(key, shape)),
+  );
   const loss = sum(mul(y, input("dy", y.shape)));
   const wanted = { ...read, frames };
   const ds = gradients(loss, Object.values(wanted));
@@ -54,7 +59,8 @@ export async function replayProjector(folder: string, name: string): Promise<Pro
     const parameters = Object.fromEntries([...weights].map(([key, t]) => [key, host(t)]));
     const out = await program.run(feedsOf(program, { ...fed, ...parameters }));
     const [, most, width] = stored("y").shape as [number, number, number];
-    const counted = (i: number): boolean => Math.floor(i / width) % most < (counts[Math.floor(i / width / most)] as number);
+    const counted = (i: number): boolean =>
+      Math.floor(i / width) % most < (counts[Math.floor(i / width / most)] as number);
     const vectors = out["y"]?.data as Float32Array;
     if (!vectors.every(Number.isFinite)) fail(`${name}: not finite`);
     const references = Object.keys(wanted).map(

@@ -16,7 +16,8 @@ export const trainConfigSchema = z.strictObject({
   projector: z
     .looseObject({ type: z.enum(PROJECTOR_TYPES).default("qp_mapper") })
     .superRefine((options, context) => {
-      for (const { key, message } of projectorProblems(options)) context.addIssue({ code: "custom", path: [key], message });
+      for (const { key, message } of projectorProblems(options))
+        context.addIssue({ code: "custom", path: [key], message });
     })
     .prefault({}),
   front_end: z

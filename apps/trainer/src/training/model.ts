@@ -60,7 +60,11 @@ export async function assembleModel(
 }
 
 /** The config's projector between frames of `audioSize` and the language model. Throws EmosllmError `config_invalid`. */
-function runProjectorConfig({ projector, front_end }: TrainConfig, audioSize: number, outputSize: number): ProjectorConfig {
+function runProjectorConfig(
+  { projector, front_end }: TrainConfig,
+  audioSize: number,
+  outputSize: number,
+): ProjectorConfig {
   const layers = Number(projector["num_layers_in"] ?? 1);
   if (audioSize % layers !== 0)
     throw new EmosllmError(
