@@ -1,0 +1,73 @@
+/** @file Requests that wait for a model process, in order, and which of them make the next batch. */
+import type { ItemResult, TaskKind, Tasks } from "./tasks.ts";
+
+/** One request that waits. */
+export interface Entry {
+  readonly model: string;
+  readonly kind: TaskKind;
+  readonly input: Tasks[TaskKind]["input"];
+  /** `performance.now()` of its arrival. */
+  readonly arrived: number;
+  /** Runs by itself: it was in a batch whose process ended. */
+  alone: boolean;
+  attempts: number;
+  settle(result: ItemResult, batch: BatchFacts): void;
+  fail(error: Error): void;
+}
+
+/** What is told about the batch that an item was in. */
+export interface BatchFacts {
+  readonly size: number;
+  readonly queuedMs: number;
+  readonly modelMs: number;
+}
+
+/** The waiting line. */
+export interface Queue {
+  readonly length: number;
+  push(entry: Entry): void;
+  /** Before all others: an entry whose process ended. */
+  pushFront(entry: Entry): void;
+  remove(entry: Entry): boolean;
+  /** The entries that may run with the first one, at most `most`, without taking them. */
+  group(most: number): readonly Entry[];
+  take(entries: readonly Entry[]): void;
+  drop(): Entry[];
+}
+
+/** An empty line. */
+export function createQueue(): Queue {
+  let entries: Entry[] = [];
+  return {
+    get length() {
+      return entries.length;
+    },
+    push: (entry) => void entries.push(entry),
+    pushFront: (entry) => void entries.unshift(entry),
+    remove(entry) {
+      const at = entries.indexOf(entry);
+      if (at >= 0) entries.splice(at, 1);
+      return at >= 0;
+    },
+    group(most) {
+      const [first] = entries;
+      if (!first) return [];
+      if (first.alone) return [first];
+      const group: Entry[] = [];
+      for (const entry of entries) {
+        if (group.length >= most) break;
+        if (!entry.alone && entry.model === first.model && entry.kind === first.kind) group.push(entry);
+      }
+      return group;
+    },
+    take(taken) {
+      const gone = new Set(taken);
+      entries = entries.filter((entry) => !gone.has(entry));
+    },
+    drop() {
+      const all = entries;
+      entries = [];
+      return all;
+    },
+  };
+}
