@@ -1,6 +1,5 @@
 /** @file The route table behind Hono: ids, keys, rates, origins, errors, headers, metrics, each in one place. */
 import { randomUUID } from "node:crypto";
-import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { ServiceError, errorBody, toServiceError } from "../errors.ts";
 import { type ApiKey, bearer, keyFinder } from "../security/keys.ts";
@@ -10,8 +9,13 @@ import type { Service } from "../service.ts";
 import { type ReadBody, readBody } from "./body.ts";
 import type { Call, CallFacts, Route } from "./route.ts";
 
-/** Answers a request; `env` has Node's own request where there is a socket. */
-export type Fetch = (request: Request, env?: Partial<HttpBindings>) => Promise<Response>;
+/** Node's own request, where there is a socket. */
+export interface SocketInfo {
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string | undefined } };
+}
+
+/** Answers a request. */
+export type Fetch = (request: Request, env?: SocketInfo) => Promise<Response>;
 
 const ID = /^[\w.:-]{1,128}$/;
 
@@ -49,12 +53,12 @@ export function createApp(routes: readonly Route[], service: Service): Fetch {
   const { options, metrics, budget } = service;
   const admit = gatekeeper(options.keys);
   const limit = rateLimiter(options.requestsPerMinute);
-  const app = new Hono<{ Bindings: Partial<HttpBindings> }>();
+  const app = new Hono<{ Bindings: SocketInfo }>();
 
   async function serve(
     route: Route | undefined,
     request: Request,
-    env: Partial<HttpBindings>,
+    env: SocketInfo,
     params: Record<string, string>,
     error?: unknown,
   ): Promise<Response> {

@@ -1,5 +1,5 @@
 /** @file Request bodies within bounds: bytes, JSON that is not too deep, forms. */
-import { z } from "zod";
+import type { z } from "zod";
 import { ServiceError } from "../errors.ts";
 
 /** Bytes of all bodies that are held at once, so that many large ones cannot fill the memory. */

@@ -76,7 +76,8 @@ const BROKEN: Readonly<Record<string, ServiceError>> = {
 function refuseBroken(error: Error & { code?: string }, socket: Socket & { _httpMessage?: IncomingMessage }): void {
   // An answer is under way: nothing may be written into it.
   if (!socket.writable || socket._httpMessage) return void socket.destroy();
-  const refusal = BROKEN[error.code ?? ""] ?? new ServiceError("invalid_request", "This is not a well-formed HTTP request.");
+  const refusal =
+    BROKEN[error.code ?? ""] ?? new ServiceError("invalid_request", "This is not a well-formed HTTP request.");
   const body = JSON.stringify(errorBody(refusal, "none"));
   socket.end(
     `HTTP/1.1 ${refusal.status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,

@@ -7,16 +7,10 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 export function startProcess(): ChildProcess {
   const here = import.meta.url;
   const source = here.endsWith(".ts");
-  const execArgv = source
-    ? [
-        "--conditions=@emosllm/source",
-        "--import",
-        pathToFileURL(createRequire(here).resolve("tsx/package.json")).href.replace(
-          "package.json",
-          "dist/esm/index.mjs",
-        ),
-      ]
-    : [];
+  const execArgv = source ? ["--conditions=@emosllm/source", `--import=${tsx(here)}`] : [];
   const file = fileURLToPath(new URL(source ? "./model-process.ts" : "./model-process.js", here));
   return fork(file, [], { serialization: "advanced", execArgv, stdio: ["ignore", "ignore", "pipe", "ipc"] });
 }
+
+const tsx = (here: string): string =>
+  new URL("dist/esm/index.mjs", pathToFileURL(createRequire(here).resolve("tsx/package.json"))).href;

@@ -1,5 +1,5 @@
 /** @file Health, readiness, metrics, models, reload: what operators and balancers ask. */
-import { z } from "zod";
+import type { z } from "zod";
 import { ServiceError } from "../errors.ts";
 import { parseJson, validate } from "../http/body.ts";
 import { type Route, json } from "../http/route.ts";

@@ -6,6 +6,7 @@ export const commands: SubCommandsDef = {
   prompts: () => import("./prompts.ts").then((m) => m.default),
   features: () => import("./features.ts").then((m) => m.default),
   predict: () => import("./predict.ts").then((m) => m.default),
+  serve: () => import("./serve.ts").then((m) => m.default),
   train: () => import("./train.ts").then((m) => m.default),
   metrics: () => import("./metrics.ts").then((m) => m.default),
 };
