@@ -1,9 +1,13 @@
 /** @file Runs one command line: finds the sub-command, turns errors into one clear line and an exit code. */
+import { readFile } from "node:fs/promises";
+import { stripVTControlCharacters } from "node:util";
 import { EmosllmError } from "@emosllm/interfaces";
-import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { EXAMPLES } from "./commands/_examples.ts";
 import { commands } from "./commands/index.ts";
 
-const root: CommandDef = defineCommand({
+/** The command that holds all others. */
+export const root: CommandDef = defineCommand({
   meta: {
     name: "emosllm",
     description: "Speech-emotion language models: corpora, features, training, evaluation, prediction.",
@@ -16,62 +20,118 @@ const isUsageError = (error: unknown): boolean =>
 
 /** Runs `argv` (without node and script) and returns the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function runCli(argv: readonly string[]): Promise<number> {
-  const { command, parent, words } = await resolve(argv);
-  if (argv.length === 0 || argv.includes("--help") || argv.includes("-h")) {
-    process.stdout.write(`${await renderUsage(command, parent)}\n`);
+  const { command, path } = await findCommand(argv);
+  const rest = argv.slice(path.length);
+  if (argv.length === 0 || asksForHelp(rest)) {
+    process.stdout.write(coloured(await helpText(command, path)));
+    return 0;
+  }
+  if (path.length === 0 && rest[0] === "--version") {
+    process.stdout.write(`${await version()}\n`);
     return 0;
   }
   try {
     // The command itself is run, not the root: citty gives back no result of a sub-command.
-    const rest = argv.slice(words);
+    await refuseUnknownWord(command, path, rest);
     await refuseUnknownOptions(command, rest);
-    const { result } = await runCommand(command, { rawArgs: rest });
+    const { result } = await runCommand(command, { rawArgs: [...rest] });
     return typeof result === "number" ? result : 0;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`error: ${message}\n`);
+    process.stderr.write(`error: ${stripVTControlCharacters(message)}\n`);
     if (process.env["EMOSLLM_DEBUG"] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
     if (!isUsageError(error)) return 1;
-    process.stderr.write(
-      `try: emosllm ${argv
-        .filter((a) => /^[a-z]/.test(a))
-        .slice(0, 1)
-        .join(" ")} --help\n`,
-    );
+    process.stderr.write(`try: ${["emosllm", ...path].join(" ")} --help\n`);
     return 2;
   }
 }
 
-/** Follows the words of `argv` down the table of sub-commands; `words` is how many of them name the command. */
-async function resolve(argv: readonly string[]): Promise<{ command: CommandDef; parent?: CommandDef; words: number }> {
+/** What follows `--` belongs to the command. */
+const options = (words: readonly string[]): readonly string[] =>
+  words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+const asksForHelp = (words: readonly string[]): boolean =>
+  options(words).some((word) => word === "--help" || word === "-h");
+
+/** citty colours whatever reads it; a pipe, a build server and people who say so get plain text. */
+function coloured(text: string): string {
+  const plain = process.env["NO_COLOR"] || process.env["CI"] || process.stdout.isTTY !== true;
+  return `${plain ? stripVTControlCharacters(text) : text}\n`;
+}
+
+/** The page of `--help`: citty's, and examples. `path` is the words of the command. */
+export async function helpText(command: CommandDef, path: readonly string[]): Promise<string> {
+  const parent = defineCommand({ meta: { name: ["emosllm", ...path.slice(0, -1)].join(" ") } });
+  const usage = await renderUsage(command, path.length > 0 ? parent : undefined);
+  const examples = EXAMPLES[path.join(" ")] ?? [];
+  if (examples.length === 0) return usage;
+  return `${usage.trimEnd()}\n\nEXAMPLES\n\n${examples.map((e) => `  emosllm ${e}`).join("\n")}`;
+}
+
+/** Follows the words of `argv` down the table of sub-commands; `path` is the words that name the command. */
+export async function findCommand(argv: readonly string[]): Promise<{ command: CommandDef; path: readonly string[] }> {
   let command = root;
-  let parent: CommandDef | undefined;
-  let words = 0;
+  const path: string[] = [];
   for (const word of argv) {
     const table = await unwrap(command.subCommands);
     const next = table && Object.hasOwn(table, word) ? table[word] : undefined;
     if (!next) break;
-    parent = command;
     command = (await unwrap(next)) as CommandDef;
-    words++;
+    path.push(word);
   }
-  return parent ? { command, parent, words } : { command, words };
+  return { command, path };
 }
 
+async function version(): Promise<string> {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(await readFile(file, "utf8")) as { version: string }).version;
+}
+
+/** The options of a command as they are typed: `--batch-size`, and `-b` for an alias of one letter. */
+export async function optionsOf(
+  command: CommandDef,
+): Promise<readonly { name: string; takesValue: boolean; about: string }[]> {
+  const args = ((await unwrap(command.args)) ?? {}) as ArgsDef;
+  return Object.entries(args)
+    .filter(([, arg]) => arg.type !== "positional")
+    .map(([name, arg]) => ({
+      name: kebab(name),
+      takesValue: arg.type !== "boolean",
+      about: arg.description ?? "",
+    }));
+}
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 const aliases = (arg: object): string[] => ("alias" in arg ? [arg.alias as string | string[]].flat() : []);
+
+async function didYouMean(word: string, known: readonly string[], prefix = ""): Promise<string> {
+  const { nearestName } = await import("./training/nearest-name.ts");
+  const near = nearestName(word, known);
+  return near === undefined ? "" : `; did you mean ${prefix}${near}?`;
+}
+
+/** A word where a sub-command is wanted. */
+async function refuseUnknownWord(command: CommandDef, path: readonly string[], rest: readonly string[]): Promise<void> {
+  const table = await unwrap(command.subCommands);
+  if (!table) return;
+  const known = Object.keys(table);
+  const list = `there are ${known.join(", ")}`;
+  const word = rest.find((w) => !w.startsWith("-"));
+  const name = ["emosllm", ...path].join(" ");
+  if (word === undefined) throw new EmosllmError("usage", `${name} needs a command; ${list}`);
+  throw new EmosllmError("usage", `${name} has no command '${word}'${await didYouMean(word, known)}; ${list}`);
+}
 
 /** citty takes any option; a misspelt one must not be passed over in silence. */
 async function refuseUnknownOptions(command: CommandDef, rest: readonly string[]): Promise<void> {
-  const args = (await unwrap(command.args)) ?? {};
-  if (Object.keys(args).length === 0) return;
-  const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  const args = ((await unwrap(command.args)) ?? {}) as ArgsDef;
   const known = new Set(Object.entries(args).flatMap(([name, arg]) => [name, kebab(name), ...aliases(arg)]));
-  const end = rest.indexOf("--");
-  for (const word of end < 0 ? rest : rest.slice(0, end)) {
+  for (const word of options(rest)) {
     const name = /^--([^=]+)/.exec(word)?.[1];
     if (name === undefined || known.has(name) || known.has(name.replace(/^no-/, ""))) continue;
-    const options = Object.entries(args).filter(([, a]) => a.type !== "positional");
-    throw new EmosllmError("usage", `unknown option --${name}; there are ${options.map(([n]) => `--${n}`).join(", ")}`);
+    const names = (await optionsOf(command)).map((o) => o.name);
+    const hint = await didYouMean(name, names, "--");
+    const list = names.length === 0 ? "this command has none" : `there are ${names.map((n) => `--${n}`).join(", ")}`;
+    throw new EmosllmError("usage", `unknown option --${name}${hint}; ${list}`);
   }
 }
 

@@ -131,7 +131,7 @@ describe("emosllm predict", () => {
       /text\.wav/,
     ],
     ["empty", async () => (await writeFile(join(folder, "empty.wav"), ""), join(folder, "empty.wav")), /empty\.wav/],
-    ["a folder", async () => folder, /emosllm-chain/],
+    ["a folder without sound", async () => mkdtemp(join(folder, "none-")), /no sound file in this folder/],
   ])("%s: one clear line, exit code 1", async (_, make, message) => {
     const { code, out, err } = await predict(await make());
     expect({ code, out }).toEqual({ code: 1, out: "" });

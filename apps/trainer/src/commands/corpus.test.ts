@@ -83,7 +83,10 @@ test("export writes each format, and what it wrote can be audited again", async 
 test.each([
   [["corpus", "audit", "iemocap"], /not NAME:PATH/],
   [["corpus", "audit", "nix:/tmp"], /iemocap, meld, ravdess/],
-  [["corpus", "audit", "iemocap:CLEAN", "--protcol", "loso5"], /unknown option --protcol; there are --protocol/],
+  [
+    ["corpus", "audit", "iemocap:CLEAN", "--protcol", "loso5"],
+    /unknown option --protcol; did you mean --protocol\?; there are --protocol/,
+  ],
   [["corpus", "audit", "iemocap:CLEAN", "--protocol", "loso"], /no protocol "loso"; there are loso5/],
   [["corpus", "audit", "iemocap:CLEAN", "--scheme", "x"], /no scheme "x"/],
   [["corpus", "audit", "iemocap:CLEAN", "--protocol", "loso5", "--fold", "6"], /fold 6 is not one of 1 to 5/],

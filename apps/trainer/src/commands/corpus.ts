@@ -26,6 +26,7 @@ import {
 } from "@emosllm/datasets";
 import { type AudioClip, type CorpusProblem, EmosllmError, type Utterance } from "@emosllm/interfaces";
 import { type CommandDef, defineCommand } from "citty";
+import { numberArg, oneOf, wholeArg } from "./_args.ts";
 
 const CORPUS_ARG = {
   type: "positional",
@@ -50,25 +51,8 @@ async function asUsage<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-function numberArg(name: string, value: string | undefined, least: number): number | undefined {
-  if (value === undefined) return undefined;
-  const n = Number(value);
-  if (value.trim() === "" || !Number.isFinite(n) || n < least)
-    throw new EmosllmError("usage", `--${name} ${value}: expected a number of at least ${least}`);
-  return n;
-}
-
-function wholeArg(name: string, value: string | undefined, least: number): number | undefined {
-  const n = numberArg(name, value, least);
-  if (n !== undefined && !Number.isInteger(n))
-    throw new EmosllmError("usage", `--${name} ${value}: expected a whole number`);
-  return n;
-}
-
-function oneOf<T extends string>(name: string, value: string, accepted: readonly T[]): T {
-  if ((accepted as readonly string[]).includes(value)) return value as T;
-  throw new EmosllmError("usage", `--${name} ${value}: expected one of ${accepted.join(", ")}`);
-}
+const foldArg = (value: string | undefined): number | undefined =>
+  value === undefined ? undefined : wholeArg("fold", value, 1);
 
 interface Loaded {
   corpus: CorpusReference;
@@ -130,10 +114,10 @@ const audit = defineCommand({
     json: { type: "boolean", default: false, description: "print one JSON object" },
   },
   async run({ args }) {
-    const fold = wholeArg("fold", args.fold, 1);
-    const seed = wholeArg("seed", args.seed, 0) ?? 0;
-    const shortest = numberArg("shortest", args.shortest, 0) ?? 0.15;
-    const longest = numberArg("longest", args.longest, 0) ?? 40;
+    const fold = foldArg(args.fold);
+    const seed = wholeArg("seed", args.seed, 0);
+    const shortest = numberArg("shortest", args.shortest, 0);
+    const longest = numberArg("longest", args.longest, 0);
     const duplicates = oneOf("duplicates", args.duplicates, ["fingerprint", "bytes", "none"]);
     const { corpus, raw, utterances, protocol, problems } = await load(args.corpus, args.scheme, args.protocol);
     // Under a scheme the raw labels are still those to compare with what was published.
@@ -220,8 +204,8 @@ const exportCommand = defineCommand({
   },
   async run({ args }) {
     const format: ExportFormat = oneOf("format", args.format, EXPORT_FORMATS);
-    const fold = wholeArg("fold", args.fold, 1);
-    const seed = wholeArg("seed", args.seed, 0) ?? 0;
+    const fold = foldArg(args.fold);
+    const seed = wholeArg("seed", args.seed, 0);
     if (fold !== undefined && args.protocol === undefined)
       throw new EmosllmError("usage", `--fold ${fold} needs a --protocol`);
     const extra = (args.extra ?? "")
@@ -257,11 +241,12 @@ const splitCommand = defineCommand({
     scheme: SCHEME_ARG,
     fold: { type: "string", default: "1", description: "from 1" },
     seed: SEED_ARG,
+    json: { type: "boolean", default: true, description: "one JSON object, as always" },
   },
   async run({ args }) {
     const { utterances, protocol } = await load(args.corpus, args.scheme, args.protocol);
-    const fold = wholeArg("fold", args.fold, 1) ?? 1;
-    const seed = wholeArg("seed", args.seed, 0) ?? 0;
+    const fold = wholeArg("fold", args.fold, 1);
+    const seed = wholeArg("seed", args.seed, 0);
     const split = await asUsage(() => applyProtocol(protocol as Protocol, utterances, { fold, seed }));
     process.stdout.write(
       `${JSON.stringify({ protocol: split.protocol, fold, seed, sha256: split.sha256, ...split.card })}\n`,

@@ -1,4 +1,4 @@
-/** @file The table of sub-commands. A command is one file that is loaded only when it is called. */
+/** @file The table of sub-commands. A command is one file that is loaded only when it is called, with a line in `_examples.ts`. */
 import type { SubCommandsDef } from "citty";
 
 export const commands: SubCommandsDef = {

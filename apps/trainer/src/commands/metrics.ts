@@ -4,22 +4,8 @@ import { EmosllmError } from "@emosllm/interfaces";
 import { type MetricsSummary, type Score, type SummaryOptions, summarizePredictions } from "@emosllm/report";
 import { defineCommand } from "citty";
 import { writeReportPage } from "../report-page.ts";
+import { listArg, wholeArg } from "./_args.ts";
 import type { AnyCommand } from "./_command.ts";
-
-function whole(name: string, value: string, least: number): number {
-  const n = Number(value);
-  if (!Number.isInteger(n) || n < least || value.trim() === "")
-    throw new EmosllmError("usage", `--${name} ${value}: expected a whole number of at least ${least}`);
-  return n;
-}
-
-const list = (value: string | undefined): string[] | undefined =>
-  value === undefined
-    ? undefined
-    : value
-        .split(",")
-        .map((s) => s.trim())
-        .filter(Boolean);
 
 const metrics = defineCommand({
   meta: {
@@ -64,17 +50,17 @@ const metrics = defineCommand({
       throw new EmosllmError("usage", `--method ${args.method}: expected percentile or bca`);
     const options: SummaryOptions = {
       compare: args.compare,
-      labels: list(args.labels),
-      slices: list(args.slice),
+      labels: listArg(args.labels),
+      slices: listArg(args.slice),
       cluster: args.cluster,
-      rounds: whole("rounds", args.rounds, 1),
-      permutations: whole("permutations", args.permutations, 1),
+      rounds: wholeArg("rounds", args.rounds, 1),
+      permutations: wholeArg("permutations", args.permutations, 1),
       level,
       method: args.method,
-      seed: whole("seed", args.seed, 0),
+      seed: wholeArg("seed", args.seed, 0),
       validation: args.validation,
       normalize: args.normalize,
-      hardest: whole("hardest", args.hardest, 0),
+      hardest: wholeArg("hardest", args.hardest, 0),
     };
     const summary = await summarizePredictions(args.predictions, options);
     process.stdout.write(args.json ? `${JSON.stringify(summary)}\n` : describe(summary));

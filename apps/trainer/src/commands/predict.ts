@@ -1,44 +1,120 @@
-/** @file `emosllm predict --bundle DIR FILE.wav ... [--transcript T] [--json]` */
+/** @file `emosllm predict`: the emotion of sound files, folders, manifests and stdin, or over the time of a long recording. */
 import { EmosllmError } from "@emosllm/interfaces";
-import { type EmotionAnswer, loadEmoSllm } from "@emosllm/model";
+import { type EmoSllm, type EmotionAnswer, loadEmoSllm } from "@emosllm/model";
 import { defineCommand } from "citty";
+import { type Judged, judgeInputs } from "../predict/judge.ts";
+import { listedPaths, predictionInputs, type PredictionInput } from "../predict/inputs.ts";
+import { statusLine } from "../status-line.ts";
+import { clock } from "../timeline/figure.ts";
+import { TIMELINE_FORMAT_NAMES, writeTimelines } from "../timeline/write.ts";
+import { numberArg, oneOf, wholeArg } from "./_args.ts";
+import type { AnyCommand } from "./_command.ts";
 
-export default defineCommand({
+const predict = defineCommand({
   meta: {
     name: "predict",
-    description: "Probability of each emotion in sound files: emosllm predict --bundle runs/demo/best turn.wav",
+    description:
+      "Probability of each emotion: files, folders, manifests (JSONL, CSV, Parquet), NAME:PATH corpora, - for sound on stdin. A damaged file is one line on stderr; exit code 1 when there was one.",
   },
   args: {
     bundle: { type: "string", description: "folder of a trained model", required: true },
-    transcript: { type: "string", description: "what was said" },
+    transcript: { type: "string", description: "what was said, of a single file" },
+    list: { type: "string", description: "a file of paths, one a line; - for stdin" },
     json: { type: "boolean", description: "one JSON object per file" },
-    file: { type: "positional", description: "sound files", required: true },
+    "batch-size": { type: "string", default: "16", description: "clips judged together" },
+    timeline: { type: "boolean", description: "segments with start, end and emotion instead of one answer a file" },
+    format: { type: "string", default: "jsonl", description: `of the timeline: ${TIMELINE_FORMAT_NAMES.join(", ")}` },
+    out: { type: "string", description: "write the timeline to this file instead of stdout" },
+    window: { type: "string", default: "4", description: "timeline: seconds judged at once" },
+    hop: { type: "string", default: "2", description: "timeline: seconds from one window to the next" },
+    resolution: { type: "string", default: "1", description: "timeline: seconds of a step" },
+    hysteresis: { type: "string", default: "0.1", description: "timeline: lead that another emotion needs" },
+    hold: { type: "string", default: "1.5", description: "timeline: seconds that it must lead" },
+    file: { type: "positional", description: "FILE...", required: false },
   },
   async run({ args }) {
-    const files = args._.map(String);
-    if (files.length > 1 && args["transcript"] !== undefined)
-      throw new EmosllmError("usage", `--transcript is of one file, but ${files.length} were given`);
-    const model = await loadEmoSllm(args["bundle"] as string);
-    let failed = 0;
+    const words = [...args._.map(String), ...(args.list === undefined ? [] : await listedPaths(args.list))];
+    if (words.length === 0)
+      throw new EmosllmError("usage", "give sound files, folders, manifests, - for sound on stdin, or --list FILE");
+    if (words.filter((w) => w === "-").length > (args.list === "-" ? 0 : 1))
+      throw new EmosllmError("usage", "stdin can be read once only");
+    if (args.transcript !== undefined && (words.length > 1 || args.timeline))
+      throw new EmosllmError("usage", `--transcript is of one file, but ${words.length} were given`);
+    const batchSize = wholeArg("batch-size", args["batch-size"], 1);
+    const format = oneOf("format", args.format, TIMELINE_FORMAT_NAMES);
+    if (args.timeline && format === "svg" && words.length > 1)
+      throw new EmosllmError("usage", "--format svg is of one recording; --format html takes several");
+    const timeline = {
+      window: numberArg("window", args.window, 0.2),
+      hop: numberArg("hop", args.hop, 0.1),
+      resolution: numberArg("resolution", args.resolution, 0.1),
+      hysteresis: numberArg("hysteresis", args.hysteresis, 0),
+      hold: numberArg("hold", args.hold, 0),
+      batchSize,
+    };
+    const report = (error: EmosllmError): boolean => process.stderr.write(`error: ${error.message}\n`);
+    const model = await loadEmoSllm(args.bundle);
     try {
-      for (const file of files) {
-        try {
-          const [answer] = await model.score([{ audio: file, transcript: args["transcript"] as string | undefined }]);
-          process.stdout.write(
-            args["json"] ? `${JSON.stringify({ file, ...answer })}\n` : describe(file, answer as EmotionAnswer),
-          );
-        } catch (error) {
-          if (!(error instanceof EmosllmError)) throw error;
-          failed++;
-          process.stderr.write(`error: ${error.message}\n`);
-        }
-      }
+      if (!args.timeline) return await answerAll(model, words, args.transcript, args.json === true, batchSize);
+      const line = statusLine();
+      const recordings = await Promise.all(
+        words.map(async (file) => ({
+          file: file === "-" ? "stdin" : file,
+          source: file === "-" ? await stdin() : file,
+        })),
+      );
+      const failed = await writeTimelines(model, recordings, {
+        format,
+        out: args.out,
+        timeline,
+        onError: report,
+        onProgress: (file, seconds) => line.show(`${file}: ${clock(seconds)}`),
+      });
+      line.clear();
+      return failed > 0 ? 1 : 0;
     } finally {
       await model.dispose();
     }
-    return failed > 0 ? 1 : 0;
   },
 });
+export default predict as AnyCommand;
+
+async function answerAll(
+  model: EmoSllm,
+  words: readonly string[],
+  transcript: string | undefined,
+  json: boolean,
+  batchSize: number,
+): Promise<number> {
+  let failed = 0;
+  const inputs = async function* (): AsyncGenerator<PredictionInput> {
+    for (const word of words)
+      try {
+        for await (const input of predictionInputs([word]))
+          yield transcript === undefined ? input : { ...input, transcript };
+      } catch (error) {
+        if (!(error instanceof EmosllmError)) throw error;
+        failed++;
+        process.stderr.write(`error: ${error.message}\n`);
+      }
+  };
+  for await (const judged of judgeInputs(model, inputs(), { batchSize })) {
+    if ("error" in judged) {
+      failed++;
+      process.stderr.write(`error: ${judged.error.message}\n`);
+    } else process.stdout.write(json ? `${asJson(judged)}\n` : describe(judged.input.file, judged.answer));
+  }
+  return failed > 0 ? 1 : 0;
+}
+
+const asJson = ({ input: { file, id }, answer }: Extract<Judged, { answer: EmotionAnswer }>): string =>
+  JSON.stringify({ file, ...(id === undefined ? {} : { id }), ...answer });
+
+async function stdin(): Promise<Uint8Array> {
+  const parts: Buffer[] = [];
+  for await (const part of process.stdin) parts.push(part as Buffer);
+  return new Uint8Array(Buffer.concat(parts));
+}
 
 function describe(file: string, { label, probabilities, reliability, seconds }: EmotionAnswer): string {
   const width = Math.max(...Object.keys(probabilities).map((l) => l.length));

@@ -1,0 +1,44 @@
+/** @file What `--help` shows of each command, by its words. A command without an example does not pass the tests. */
+
+/** Command lines without `emosllm`. */
+export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  "": ["train config.yaml", "predict --bundle runs/demo/best turn.wav"],
+  corpus: ["corpus list", "corpus audit iemocap:data/IEMOCAP_full_release --protocol loso5 --scheme iemocap-4"],
+  "corpus audit": ["corpus audit iemocap:data/IEMOCAP_full_release --scheme iemocap-4 --protocol loso5 --json"],
+  "corpus export": ["corpus export meld:data/MELD.Raw --out meld.jsonl --format jsonl --scheme meld-7"],
+  "corpus split": ["corpus split iemocap:data/IEMOCAP_full_release --scheme iemocap-4 --protocol loso5 --fold 5"],
+  "corpus list": ["corpus list --json"],
+  prompts: ["prompts list --task emotion --language en", "prompts check my-prompts.yaml"],
+  "prompts list": ["prompts list --task emotion --language en", "prompts list --json"],
+  "prompts check": ["prompts check my-prompts.yaml --json"],
+  "prompts render": ["prompts render emotion-question-first --model tools/tiny-backbone/model --transcript 'I see.'"],
+  features: ["features extract turn.wav --features log-mel --out turn.safetensors", "features size cache"],
+  "features bins": ["features bins iemocap:data/IEMOCAP_full_release --protocol loso5 --fold 5 --out bins.json"],
+  "features build": ["features build meld:data/MELD.Raw --features egemaps --cache cache --shard 0/8"],
+  "features describe": ["features describe turn.wav --bins bins.json --gender female"],
+  "features extract": [
+    "features extract turn.wav --features log-mel --settings '{\"numMelBins\":80}' --out turn.safetensors",
+  ],
+  "features prune": ["features prune cache --older-than-days 30 --dry-run"],
+  "features size": ["features size cache --json"],
+  "features verify": ["features verify cache --repair"],
+  predict: [
+    "predict --bundle runs/demo/best turn.wav --transcript 'I will see you tomorrow.'",
+    "predict --bundle runs/demo/best recordings/ --json > answers.jsonl",
+    "predict --bundle runs/demo/best calls.csv --json",
+    "find . -name '*.flac' | emosllm predict --bundle runs/demo/best --list - --json",
+    "predict --bundle runs/demo/best --timeline meeting.wav --format rttm --out meeting.rttm",
+  ],
+  serve: [
+    "serve --bundle runs/demo/best --port 8080",
+    "serve --bundle ser=runs/a/best --bundle meld=runs/b/best --log json",
+  ],
+  train: [
+    "train apps/trainer/recipes/demo.yaml",
+    "train config.yaml learning_rate=0.0003 lora.r=16 output_dir=runs/r16",
+  ],
+  metrics: [
+    "metrics runs/demo/predictions.jsonl",
+    "metrics runs/a/predictions.jsonl --compare runs/b/predictions.jsonl --json",
+  ],
+};
