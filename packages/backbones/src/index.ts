@@ -10,7 +10,9 @@ export {
   causalLayout,
   type AttentionSpec,
   type Branches,
+  type Asked,
   type CausalLayoutSizes,
+  type Packing,
   type TokenLayout,
 } from "./language/layout.ts";
 export { ropeFrequencies, type RopeParameters } from "./language/rope.ts";

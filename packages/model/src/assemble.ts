@@ -5,7 +5,6 @@ import {
   type Shape,
   type Tensor,
   concat,
-  gather,
   greaterEqual,
   input,
   maximum,
@@ -58,16 +57,17 @@ export function buildGraph(parts: EmoSllmParts, form: BatchForm): EmoSllmGraph {
   const read: Record<string, Tensor> = {};
   const parameter: Parameter = (name, shape) => (read[name] ??= input(name, shape));
   const inputs = stepInputs(form, parts.audioSize, projector.vectors);
-  const [rows, suffix] = inputs.suffixIds.shape as [Dim, Dim];
+  const { packing, branches, labels: asked } = inputs;
+  const [rows, suffix] = packing.places.shape as [Dim, Dim];
   const prefix: Dim = inputs.prefixIds ? (inputs.prefixIds.shape[0] as Dim) : 0;
 
-  const text = languageModel.embed(reshape(inputs.suffixIds, [`${rows}*${suffix}`]));
+  const text = languageModel.embed(inputs.ids);
   const own = inputs.audio ? placeAudio(parts, inputs.audio, text, parameter) : text;
   const hidden = inputs.prefixIds ? concat([languageModel.embed(inputs.prefixIds), own], 0) : own;
 
   const linear = adapter ? adapter.apply(languageModel.linear, parameter) : languageModel.linear;
-  const layout = causalLayout({ rows, suffix, prefix, ...(inputs.branches ? { branches: inputs.branches } : {}) });
-  const logits = languageModel.head(gather(languageModel.layers(hidden, layout, linear), inputs.labelPlaces), linear);
+  const layout = causalLayout({ rows, suffix, prefix, packing, asked, ...(branches ? { branches } : {}) });
+  const logits = languageModel.head(languageModel.layers(hidden, layout, linear), linear);
   // Parameters in the declared order, whatever order the graph asked for them in.
   const parameters = Object.fromEntries(
     Object.keys(trainedShapes(parts)).flatMap((name) => (read[name] ? [[name, read[name]] as const] : [])),

@@ -36,7 +36,7 @@ export interface LaidOutBatch {
   readonly feeds: Readonly<Record<string, HostTensor>>;
   /** Row and answer of each label token, in the order of the outputs. */
   readonly labels: readonly { readonly row: number; readonly answer: number }[];
-  /** Tokens that are run: the prefix once, and every row's suffix with its padding. */
+  /** Tokens that are run: the prefix once, and every row's own. (The last of an answer predicts nothing, so it is not run.) */
   readonly tokens: number;
 }
 
@@ -61,34 +61,49 @@ export function layOutBatch(rows: readonly BatchRow[], options: BatchOptions): L
   const prefix = sharedPrefix ? Math.min(commonPrefix(texts), Math.max(0, longest)) : 0;
   const counts = rows.map((r) => (r.frames ? Number(vectors(r.frames.length)) : 0));
   const most = Math.max(...counts);
+  // The last token of an answer is predicted, and predicts nothing that is asked for: it stays out. (Vectors that stand nowhere need
+  // one place of text to be said to stand at, see below; where there is no other, these tokens are run.)
+  const ragged = counts.some((n) => n < most);
+  const last = ragged && rows.every((r) => ownText(r, prefix) + longestAnswer(r) < 2) ? 0 : 1;
+  const run = (a: readonly number[]): number => a.length - last;
   const lengths = rows.map(
-    (r, i) =>
-      r.before.length + r.after.length - prefix + (counts[i] as number) + r.answers.reduce((n, a) => n + a.length, 0),
+    (r, i) => ownText(r, prefix) + (counts[i] as number) + r.answers.reduce((n, a) => n + run(a), 0),
   );
   const suffix = Math.max(...lengths);
+  const tokens = lengths.reduce((a, b) => a + b, 0);
+  const slots = Math.max(...rows.map((r) => r.answers.reduce((n, a) => n + a.length, 0)));
 
-  const ids = new BigInt64Array(rows.length * suffix);
-  const index = new BigInt64Array(rows.length * suffix).fill(-1n);
-  const segments = new BigInt64Array(rows.length * suffix);
-  const positions = new BigInt64Array(rows.length * suffix);
-  const audioPlaces: number[] = [];
-  const labelPlaces: number[] = [];
-  const labelIds: number[] = [];
+  const own = { ids: i64Array(tokens), rows: i64Array(tokens), columns: i64Array(tokens) };
+  const index = i64Array(tokens).fill(-1n);
+  const inRectangle = {
+    places: i64Array(rows.length * suffix),
+    segments: i64Array(rows.length * suffix),
+    positions: i64Array(rows.length * suffix),
+    slots: i64Array(rows.length * slots),
+  };
+  const audioPlaces: number[] = Array.from({ length: rows.length * most }, () => -1);
+  const label = { tokens: [] as number[], ids: [] as number[], rows: [] as number[], columns: [] as number[] };
   const labels: { row: number; answer: number }[] = [];
 
+  let at = 0;
   rows.forEach((row, r) => {
-    let at = r * suffix;
     let position = prefix;
+    let column = 0;
+    let slot = 0;
     const put = (id: number, segment: number): void => {
-      ids[at] = BigInt(id);
-      segments[at] = BigInt(segment);
-      positions[at++] = BigInt(position++);
+      own.ids[at] = BigInt(id);
+      own.rows[at] = BigInt(r);
+      own.columns[at] = BigInt(column);
+      const place = r * suffix + column++;
+      inRectangle.places[place] = BigInt(at++);
+      inRectangle.segments[place] = BigInt(segment);
+      inRectangle.positions[place] = BigInt(position++);
     };
     const text = audio ? row.before : [...row.before, ...row.after];
     for (const id of text.slice(prefix)) put(id, 0);
     if (audio) {
       for (let q = 0; q < (counts[r] as number); q++) {
-        audioPlaces.push(at);
+        audioPlaces[r * most + q] = at;
         index[at] = BigInt(r * most + q);
         put(0, 0);
       }
@@ -98,34 +113,43 @@ export function layOutBatch(rows: readonly BatchRow[], options: BatchOptions): L
     row.answers.forEach((answer, a) => {
       position = endPosition;
       let before = end;
-      for (const id of answer) {
+      answer.forEach((id, i) => {
         // The token before predicts this one.
-        labelPlaces.push(prefix + before);
-        labelIds.push(id);
+        inRectangle.slots[r * slots + slot] = BigInt(labels.length);
+        label.tokens.push(prefix + before);
+        label.ids.push(id);
+        label.rows.push(r);
+        label.columns.push(slot++);
         labels.push({ row: r, answer: a });
         before = at;
-        put(id, a + 1);
-      }
+        if (i < run(answer)) put(id, a + 1);
+      });
     });
-    // A row of fewer vectors than the longest has some that stand nowhere: a place of text, where no gradient comes from, is theirs.
-    if (audio) for (let q = counts[r] as number; q < most; q++) audioPlaces.push(at - 1);
   });
+  // A row of fewer vectors than the longest has some that stand nowhere: a place of text, where no gradient comes from, is theirs.
+  const idle = index.indexOf(-1n);
+  audioPlaces.forEach((place, i) => {
+    if (place < 0) audioPlaces[i] = idle;
+  });
+  const rectangle = (data: BigInt64Array): HostTensor =>
+    hostTensor("i64", [rows.length, data.length / rows.length], data);
   return {
     form: { shared: prefix > 0, audio, branched },
     labels,
-    tokens: prefix + rows.length * suffix,
+    tokens: prefix + tokens,
     feeds: {
       ...(audio ? audioFeeds(rows, audioSize, index, audioPlaces) : {}),
       ...(prefix > 0 ? { prefix_ids: i64((texts[0] as readonly number[]).slice(0, prefix)) } : {}),
-      suffix_ids: hostTensor("i64", [rows.length, suffix], ids),
-      ...(branched
-        ? {
-            segments: hostTensor("i64", [rows.length, suffix], segments),
-            positions: hostTensor("i64", [rows.length, suffix], positions),
-          }
-        : {}),
-      label_places: i64(labelPlaces),
-      label_ids: i64(labelIds),
+      ids: vector(own.ids),
+      token_places: rectangle(inRectangle.places),
+      token_rows: vector(own.rows),
+      token_columns: vector(own.columns),
+      ...(branched ? { segments: rectangle(inRectangle.segments), positions: rectangle(inRectangle.positions) } : {}),
+      label_tokens: i64(label.tokens),
+      label_slots: rectangle(inRectangle.slots),
+      label_rows: i64(label.rows),
+      label_columns: i64(label.columns),
+      label_ids: i64(label.ids),
       label_weights: hostTensor(
         "f32",
         [labels.length],
@@ -134,6 +158,11 @@ export function layOutBatch(rows: readonly BatchRow[], options: BatchOptions): L
     },
   };
 }
+
+const ownText = (r: BatchRow, prefix: number): number => r.before.length + r.after.length - prefix;
+const longestAnswer = (r: BatchRow): number => Math.max(...r.answers.map((a) => a.length));
+const i64Array = (n: number): BigInt64Array<ArrayBuffer> => new BigInt64Array(n);
+const vector = (data: BigInt64Array): HostTensor => hostTensor("i64", [data.length], data);
 
 function checkRow(row: BatchRow, r: number, audioSize: number, audio: boolean): void {
   if (row.answers.length === 0 || row.answers.some((a) => a.length === 0))

@@ -1,5 +1,5 @@
 /** @file The inputs of a batch as graph tensors: ids around the audio vectors, where labels are predicted, what they should be. */
-import type { Branches } from "@emosllm/backbones";
+import type { Asked, Branches, Packing } from "@emosllm/backbones";
 import { type Dim, type Tensor, dimMultiply, input } from "@emosllm/graph";
 import type { Projector } from "@emosllm/projector";
 
@@ -19,22 +19,23 @@ export interface AudioInputs {
   readonly features: Tensor;
   /** i64 `[rows]`, frames that count */
   readonly lengths: Tensor;
-  /** i64 `[rows*suffix]`: which audio vector (row * vectors + i) stands at a place, -1 for text */
+  /** i64 `[tokens]`: which audio vector (row * vectors + i) stands at a place, -1 for text */
   readonly index: Tensor;
-  /** i64 `[rows*vectors]`: the place (in `suffixIds`) of each audio vector; a place of text for those beyond a row's own */
+  /** i64 `[rows*vectors]`: the place (in `ids`) of each audio vector; a place of text for those beyond a row's own */
   readonly places: Tensor;
 }
 
-/** The fed part of one step. Each row's own tokens are padded on the right to `suffix`. */
+/** The fed part of one step: the rows' own tokens one after the other, and where they stand in a rectangle `[rows, suffix]`. */
 export interface StepInputs {
   readonly audio: AudioInputs | undefined;
   /** i64 `[prefix]` */
   readonly prefixIds: Tensor | undefined;
-  /** i64 `[rows, suffix]`; anything at the audio's places and in the padding */
-  readonly suffixIds: Tensor;
+  /** i64 `[tokens]`: the rows' own; anything at the audio's places */
+  readonly ids: Tensor;
+  readonly packing: Packing;
   readonly branches: Branches | undefined;
-  /** i64 `[labels]`: tokens (in `[prefix + rows*suffix]`) whose output predicts a label */
-  readonly labelPlaces: Tensor;
+  /** Tokens (in `[prefix + tokens]`) whose output predicts a label, `[labels]`. */
+  readonly labels: Asked;
   /** i64 `[labels]` */
   readonly labelIds: Tensor;
 }
@@ -45,26 +46,36 @@ export function stepInputs(
   audioSize: number,
   vectors: Projector["vectors"],
 ): StepInputs {
-  const own: Dim = "rows*suffix";
+  const index = (name: string, ...shape: readonly Dim[]): Tensor => input(name, shape, "i64");
   return {
     audio: audio
       ? {
           features: input("audio_features", ["rows", "frames", audioSize]),
-          lengths: input("audio_lengths", ["rows"], "i64"),
-          index: input("audio_index", [own], "i64"),
-          places: input("audio_places", [dimMultiply("rows", vectors("frames"))], "i64"),
+          lengths: index("audio_lengths", "rows"),
+          index: index("audio_index", "tokens"),
+          places: index("audio_places", dimMultiply("rows", vectors("frames"))),
         }
       : undefined,
-    prefixIds: shared ? input("prefix_ids", ["prefix"], "i64") : undefined,
-    suffixIds: input("suffix_ids", ["rows", "suffix"], "i64"),
+    prefixIds: shared ? index("prefix_ids", "prefix") : undefined,
+    ids: index("ids", "tokens"),
+    packing: {
+      places: index("token_places", "rows", "suffix"),
+      rows: index("token_rows", "tokens"),
+      columns: index("token_columns", "tokens"),
+    },
     branches: branched
       ? {
-          segments: input("segments", ["rows", "suffix"], "i64"),
-          positions: input("positions", ["rows", "suffix"], "i64"),
+          segments: index("segments", "rows", "suffix"),
+          positions: index("positions", "rows", "suffix"),
         }
       : undefined,
-    labelPlaces: input("label_places", ["labels"], "i64"),
-    labelIds: input("label_ids", ["labels"], "i64"),
+    labels: {
+      tokens: index("label_tokens", "labels"),
+      slots: index("label_slots", "rows", "slots"),
+      rows: index("label_rows", "labels"),
+      columns: index("label_columns", "labels"),
+    },
+    labelIds: index("label_ids", "labels"),
   };
 }
 

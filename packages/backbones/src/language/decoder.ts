@@ -1,5 +1,5 @@
 /** @file The decoder layers that all supported language models share: norm, rotary attention with shared keys, norm, gated units. */
-import { type Dim, type Tensor, add, concat, mul, reshape, rmsNorm, rotary, slice } from "@emosllm/graph";
+import { type Dim, type Tensor, add, concat, gather, mul, reshape, rmsNorm, rotary, slice } from "@emosllm/graph";
 import { activationNamed } from "../activations.ts";
 import type { Architecture, LayerInputs, LayerNorms, LayerScope, Projection, RotaryPositions } from "./architecture.ts";
 import { type RopeAngles, ropeAngles } from "./rope.ts";
@@ -15,7 +15,10 @@ export const normOf =
     return rmsNorm(x, architecture.normOffset ? add(w, 1) : w, { epsilon: config.normEpsilon });
   };
 
-/** All layers: `[tokens, hiddenSize]` -> the same, before the final norm. */
+/**
+ * All layers: `[tokens, hiddenSize]` -> the same, before the final norm; `[asked, hiddenSize]` where the layout asks for some tokens
+ * only: then the last layer makes keys and values of all tokens, and everything else of these.
+ */
 export function decoder(architecture: Architecture, { config, tensor, linear, layout, hidden }: LayerInputs): Tensor {
   const { heads, keyValueHeads, headDim } = config;
   const normed = normOf(architecture, { config, tensor });
@@ -30,9 +33,22 @@ export function decoder(architecture: Architecture, { config, tensor, linear, la
     const afterwards = (name: string | undefined, x: Tensor): Tensor => (name === undefined ? x : scope.norm(name, x));
     const { rope, ...details } = architecture.attention?.(config, index) ?? {};
 
-    const [q, k, v] = project(scope, scope.norm(norms.beforeAttention, h));
-    const turn = (x: Tensor, n: number): Tensor => (rope === null ? x : rotated(x, n, headDim, angles(rope)));
-    const mixed = layout.attend(turn(q, heads), turn(k, keyValueHeads), v, {
+    const turn = (x: Tensor, n: number, places?: Tensor): Tensor => {
+      if (rope === null) return x;
+      const { cosine, sine } = angles(rope);
+      return rotated(
+        x,
+        n,
+        headDim,
+        places ? { cosine: gather(cosine, places), sine: gather(sine, places) } : { cosine, sine },
+      );
+    };
+    const asked = index === config.layers - 1 ? layout.asked : undefined;
+    const [ownQuery, k, v] = project(scope, scope.norm(norms.beforeAttention, h));
+    if (asked) h = gather(h, asked.places);
+    // Of the second projection only the queries, of the first only keys and values are used: the rest never becomes part of a program.
+    const q = asked ? project(scope, scope.norm(norms.beforeAttention, h))[0] : ownQuery;
+    const mixed = (asked ?? layout).attend(turn(q, heads, asked?.places), turn(k, keyValueHeads), v, {
       heads,
       keyValueHeads,
       headDim,
