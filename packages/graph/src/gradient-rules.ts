@@ -74,6 +74,11 @@ function flatten(t: Tensor): Tensor {
   return t.shape.length === 2 ? t : o.reshape(t, [dimProduct(t.shape.slice(0, -1)), width(t)]);
 }
 
+const narrow = (a: Tensor, b: Tensor): boolean => {
+  const [m, n] = [width(a), width(b)];
+  return typeof m === "number" && typeof n === "number" && m <= 128 && 4 * m <= n;
+};
+
 const matmulRule: GradientRule<"matmul"> = (y, dy, needs) => {
   const [a, b] = [x(y, 0), x(y, 1)];
   const { transA, transB, alpha } = y.attrs;
@@ -82,6 +87,9 @@ const matmulRule: GradientRule<"matmul"> = (y, dy, needs) => {
   const db = (): Tensor => {
     const shared = b.shape.length === 2 && a.shape.length > 2 && !transA;
     const [p, d] = shared ? [flatten(a), flatten(dy)] : [a, dy];
+    // Few rows and many columns are computed twice as fast as many rows and few columns (low-rank weights).
+    if (!transA && p.shape.length === 2 && d.shape.length === 2 && narrow(transB ? p : d, transB ? d : p))
+      return o.transpose(transB ? o.matmul(p, d, { transA: true, alpha }) : o.matmul(d, p, { transA: true, alpha }));
     return transB
       ? o.matmul(d, p, { transA: true, transB: transA, alpha })
       : o.matmul(p, d, { transA: !transA, alpha });

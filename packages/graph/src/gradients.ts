@@ -1,8 +1,9 @@
 /** @file Reverse-mode differentiation: walks the graph backwards from a scalar and builds the gradients as more graph. */
 import { type GradientRule, gradientRules } from "./gradient-rules.ts";
 import type { OpName } from "./op-table.ts";
-import { add, expand, scalar } from "./ops.ts";
-import { type Tensor, describeType } from "./tensor.ts";
+import { type Dim, dimSubtract } from "./dims.ts";
+import { add, concat, expand, pad, scalar } from "./ops.ts";
+import { type Tensor, describeType, isOp } from "./tensor.ts";
 import { topologicalOrder } from "./walk.ts";
 
 /** Options of {@link gradients}. */
@@ -42,7 +43,7 @@ export function gradients(
       const part = parts[at];
       if (!needs[at] || !part) return;
       const before = adjoint.get(i);
-      adjoint.set(i, before ? add(before, part) : part);
+      adjoint.set(i, before ? addGradients(before, part) : part);
     });
     if (!wanted.has(t)) adjoint.delete(t);
   }
@@ -53,4 +54,20 @@ export function gradients(
     const name = "name" in t.attrs ? ` '${String(t.attrs.name)}'` : "";
     throw new RangeError(`gradients: the loss does not depend on ${t.op}${name} ${describeType(t)}`);
   });
+}
+
+/** The part of a zero-padded tensor that is not padding, and where it lies. */
+function padded(d: Tensor): { part: Tensor; axis: number; from: Dim; to: Dim } | undefined {
+  if (!isOp(d, "pad") || d.attrs.value !== 0) return undefined;
+  const { axis, before, after } = d.attrs;
+  return { part: d.inputs[0] as Tensor, axis, from: before, to: dimSubtract(d.shape[axis] as Dim, after) };
+}
+
+/** a + b; neighbouring slices of one tensor, each padded to the whole, are put side by side instead. */
+function addGradients(a: Tensor, b: Tensor): Tensor {
+  const [p, q] = [padded(a), padded(b)];
+  if (!p || !q || p.axis !== q.axis || (p.to !== q.from && q.to !== p.from)) return add(a, b);
+  const [first, last] = p.to === q.from ? [p, q] : [q, p];
+  const whole = concat([first.part, last.part], p.axis);
+  return pad(whole, p.axis, first.from, dimSubtract(a.shape[p.axis] as Dim, last.to));
 }

@@ -1,6 +1,6 @@
 /** @file The trained part of a LoRA adapter: names and shapes as PEFT's files have them, and how it enters a backbone's linear layers. */
 import { type Linear, type TensorTable, frozen, linearOver } from "@emosllm/backbones";
-import { type Shape, type Tensor, add, div, dropout, matmul, mul, sqrt, sub, sum } from "@emosllm/graph";
+import { type Shape, type Tensor, add, concat, div, dropout, matmul, mul, split, sqrt, sub, sum } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraConfig } from "./config.ts";
 import { constantCopy } from "./constant-copy.ts";
@@ -116,14 +116,32 @@ export function loraAdapter(
     const inBase = (name: string): Tensor => frozen(base.tensors, name);
     const whole = linearOver(new Set(base.tensors.keys()), (name) => trained(name) ?? inBase(name));
 
+    const rate = dropoutKey ? config.lora_dropout : 0;
+    /** A x of each target. Without dropout all see the same x, so that their A's are one product. */
+    const lowRank = (found: readonly LoraTarget[], x: Tensor): { low: Tensor; seen: Tensor }[] => {
+      if (dropoutKey && rate > 0)
+        return found.map(({ path }) => {
+          const seen = dropout(x, dropoutKey, { rate, stream: streams.get(path) as number });
+          return { seen, low: matmul(seen, get(loraNames(path).a), { transB: true }) };
+        });
+      if (found.length === 0) return [];
+      const all = concat(
+        found.map(({ path }) => get(loraNames(path).a)),
+        0,
+      );
+      const low = matmul(x, all, { transB: true });
+      const ranks = found.map(({ rank }) => rank);
+      return split(low, 1, ranks).map((part) => ({ seen: x, low: part }));
+    };
     /** W x + b -> the same with the adapter. */
-    const adapted = (target: LoraTarget, y: Tensor, x: Tensor): Tensor => {
+    const adapted = (
+      target: LoraTarget,
+      y: Tensor,
+      x: Tensor,
+      { low, seen }: { low: Tensor; seen: Tensor },
+    ): Tensor => {
       const names = loraNames(target.path);
       const [A, B] = [get(names.a), get(names.b)];
-      const rate = dropoutKey ? config.lora_dropout : 0;
-      const seen =
-        dropoutKey && rate > 0 ? dropout(x, dropoutKey, { rate, stream: streams.get(target.path) as number }) : x;
-      const low = matmul(seen, A, { transB: true });
       const change = matmul(low, B, { transB: true, alpha: target.scaling });
       if (config.lora_bias) return add(y, add(change, mul(get(names.bBias), target.scaling)));
       if (!config.use_dora) return add(y, change);
@@ -140,6 +158,8 @@ export function loraAdapter(
     return (paths, x) => {
       const asked = paths.filter((path) => !replaced.has(`${path}.weight`));
       const given = asked.length === 0 ? [] : linear(asked, x);
+      const found = asked.flatMap((path) => byPath.get(path) ?? []);
+      const low = new Map(lowRank(found, x).map((l, i) => [found[i], l]));
       return paths.map((path) => {
         const at = asked.indexOf(path);
         if (at < 0) return whole([path], x)[0] as Tensor;
@@ -147,7 +167,8 @@ export function loraAdapter(
         const bias = trained(`${path}.bias`);
         if (bias) y = add(y, sub(bias, inBase(`${path}.bias`)));
         const target = byPath.get(path);
-        return target ? adapted(target, y, x) : y;
+        const own = target && low.get(target);
+        return own ? adapted(target, y, x, own) : y;
       });
     };
   };
