@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { cp, mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
-import { type LanguageModel, openLanguageModel } from "@emosllm/backbones";
+import { type LanguageModel, type PrecisionOptions, openLanguageModel } from "@emosllm/backbones";
 import { type StoredTensor, loadSafetensors, readTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { type BundleManifest, EmosllmError, bundleManifestSchema } from "@emosllm/interfaces";
 import { type LoraConfig, loraAdapter, loraConfigText, readLoraConfig } from "@emosllm/lora";
@@ -106,7 +106,7 @@ export interface LoadedBundle {
 }
 
 /** Options of {@link loadBundle}. */
-export interface LoadBundleOptions {
+export interface LoadBundleOptions extends Pick<PrecisionOptions, "precision" | "blockSize" | "packing"> {
   /** Another folder of the base model. */
   readonly baseModel?: string | undefined;
   /** Take a base model whose fingerprint differs from the one trained on. */
@@ -116,7 +116,7 @@ export interface LoadBundleOptions {
 /** Reads and checks a bundle. Throws EmosllmError `bundle_invalid` naming the file and what is wrong with it. */
 export async function loadBundle(
   path: string,
-  { baseModel, allowOtherBase = false }: LoadBundleOptions = {},
+  { baseModel, allowOtherBase = false, ...precision }: LoadBundleOptions = {},
 ): Promise<LoadedBundle> {
   const folder = resolve(path);
   const manifest = await readManifest(folder);
@@ -124,7 +124,7 @@ export async function loadBundle(
   const projector = await readProjector(join(folder, PROJECTOR_CONFIG));
   const base = baseModel ?? manifest.base_model.name_or_path;
   const backboneFolder = baseModel === undefined ? await baseFolder(folder, base) : resolve(base);
-  const languageModel = await openLanguageModel(backboneFolder);
+  const languageModel = await openLanguageModel(backboneFolder, precision);
   const found = await fingerprint(languageModel);
   if (found !== manifest.base_model.fingerprint && !allowOtherBase)
     throw new EmosllmError(

@@ -52,6 +52,13 @@ test("what is saved is loaded, to the bit, and nothing else is left", async () =
   expect(await readdir(join(folder, ".."))).toEqual(["best"]);
 });
 
+test("a bundle's base model can be held in 8 or 4 bits", async () => {
+  const packing = { cacheFolder: join(folder, "../cache") };
+  const { languageModel } = (await loadBundle(folder, { precision: "int4", packing })).parts;
+  expect(languageModel.weights.get("model.layers.0.mlp.up_proj.packed")?.dtype).toBe("u8");
+  await expect(loadBundle(folder, { precision: "int2" as "int4" })).rejects.toThrow("precision 'int2' is not one of");
+});
+
 test("saving again replaces the bundle whole", async () => {
   await saveBundle(folder, { ...contents, card: "# Another\n" });
   expect(await readFile(join(folder, "README.md"), "utf8")).toBe("# Another\n");

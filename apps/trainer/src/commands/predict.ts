@@ -1,4 +1,5 @@
 /** @file `emosllm predict`: the emotion of sound files, folders, manifests and stdin, or over the time of a long recording. */
+import { PRECISIONS } from "@emosllm/backbones";
 import { EmosllmError } from "@emosllm/interfaces";
 import { type EmoSllm, type EmotionAnswer, loadEmoSllm } from "@emosllm/model";
 import { defineCommand } from "citty";
@@ -20,6 +21,7 @@ const predict = defineCommand({
     bundle: { type: "string", description: "folder of a trained model", required: true },
     transcript: { type: "string", description: "what was said, of a single file" },
     list: { type: "string", description: "a file of paths, one a line; - for stdin" },
+    precision: { type: "string", default: "f32", description: `how the base model is held: ${PRECISIONS.join(", ")}` },
     json: { type: "boolean", description: "one JSON object per file" },
     "batch-size": { type: "string", default: "16", description: "clips judged together" },
     timeline: { type: "boolean", description: "segments with start, end and emotion instead of one answer a file" },
@@ -53,7 +55,7 @@ const predict = defineCommand({
       batchSize,
     };
     const report = (error: EmosllmError): boolean => process.stderr.write(`error: ${error.message}\n`);
-    const model = await loadEmoSllm(args.bundle);
+    const model = await loadEmoSllm(args.bundle, { precision: oneOf("precision", args.precision, PRECISIONS) });
     try {
       if (!args.timeline) return await answerAll(model, words, args.transcript, args.json === true, batchSize);
       const line = statusLine();

@@ -1,5 +1,6 @@
 /** @file The training config: YAML with Hugging Face's, PEFT's and LLaMA-Factory's names, `key=value` overrides, all problems at once. */
 import { readFile } from "node:fs/promises";
+import { BACKWARDS, PRECISIONS } from "@emosllm/backbones";
 import { EmosllmError } from "@emosllm/interfaces";
 import { PROJECTOR_TYPES, projectorProblems } from "@emosllm/projector";
 import { LineCounter, parseDocument, parse as parseYaml } from "yaml";
@@ -12,6 +13,10 @@ const count = z.number().int().min(1);
 export const trainConfigSchema = z.strictObject({
   // model
   model_name_or_path: z.string().min(1),
+  /** How the frozen linear layers are held; what is trained is always f32. */
+  precision: z.enum(PRECISIONS).default("f32"),
+  /** What gradients pass through where `precision` is not f32: the layers' exact values, or a packing of the transpose (faster). */
+  backward: z.enum(BACKWARDS).default("quantised"),
   /** A kind of `@emosllm/projector` and the keys of that kind; what is left out is as that package has it. */
   projector: z
     .looseObject({ type: z.enum(PROJECTOR_TYPES).default("qp_mapper") })

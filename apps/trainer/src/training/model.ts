@@ -32,7 +32,10 @@ export async function assembleModel(
   config: TrainConfig,
   { scheme, frontEnd }: Pick<RunData, "scheme" | "frontEnd">,
 ): Promise<RunModel> {
-  const languageModel = await openLanguageModel(config.model_name_or_path);
+  const languageModel = await openLanguageModel(config.model_name_or_path, {
+    precision: config.precision,
+    backward: config.backward,
+  });
   const tokenizer = await loadTokenizer(config.model_name_or_path);
   const [prompt] = (await promptLibrary({ name: config.prompt })) as [PromptDefinition];
   const audioSize = frontEnd.mean.length;
