@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { input, matmul, sum } from "@emosllm/graph";
 import { buildGraph, weightedLoss } from "@emosllm/model";
-import { compile, hostTensor, lower } from "@emosllm/runtime";
+import { compile, hostTensor, lower, mappedFiles } from "@emosllm/runtime";
 import { round, setUpTraining } from "./set-up.ts";
 
 /** One kernel run, as onnxruntime's profile has it. */
@@ -55,7 +55,7 @@ export async function benchProfile(argv: readonly string[]): Promise<Record<stri
     await trainer.dispose();
     // The nodes that the loss needs come first.
     const loss = weightedLoss(buildGraph(parts, batch.form));
-    const forward = lower({ loss }, (name) => parts.languageModel.checkpoint.tensors.get(name)).nodes.length - 1;
+    const forward = lower({ loss }, (name) => parts.languageModel.weights.get(name), mappedFiles()).nodes.length - 1;
     const rows = await readProfiles(folder, forward, byShape);
     const total = rows.reduce((n, r) => n + r.ms, 0);
     const products = rows.filter((r) => r.gflop > 0);
