@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadEmoSllm } from "@emosllm/model";
+import { encodeWav, loadSpeech } from "@emosllm/audio-features";
+import { type TimelineSegment, emotionTimeline, loadEmoSllm } from "@emosllm/model";
 import { type ErrorBody, type EmotionResult, type Server, type ServerEvent, createServer } from "../src/index.ts";
 import { emotionResultSchema, inferResponseSchema, modelListSchema } from "../src/schemas.ts";
 import { hum, humming, randomBundle, removeBundle } from "./bundle.ts";
@@ -97,6 +98,30 @@ describe("POST /v1/audio/emotions", () => {
     const bodies = [wav(1), wav(0.1), new Uint8Array(5000), wav(1, 3), wav(1).slice(0, 30)];
     const responses = await Promise.all(bodies.map((b) => post("/v1/audio/emotions", b)));
     expect(responses.map((r) => r.status)).toEqual([200, 400, 415, 200, 400]);
+  });
+
+  test("over time: segments within the recording, in order, as the model itself finds them", async () => {
+    const samples = humming(14, 5);
+    samples.fill(0, 6 * 16_000, 7.5 * 16_000);
+    const file = encodeWav({ samples: [samples], sampleRate: 16_000 }) as Uint8Array<ArrayBuffer>;
+    const { segments = [], usage, emotions } = await answer(await post("/v1/audio/emotions?timeline=true", file));
+    const model = await loadEmoSllm(folders[0] as string, { threads: 1 });
+    const direct: TimelineSegment[] = [];
+    for await (const s of emotionTimeline(
+      model,
+      (async function* () {
+        yield await loadSpeech(file);
+      })(),
+    ))
+      direct.push(s);
+    await model.dispose();
+    expect(usage.audio_seconds).toBe(14);
+    expect(segments.map(({ start, end, label }) => ({ start, end, label }))).toEqual(
+      direct.map(({ start, end, label }) => ({ start, end, label })),
+    );
+    expect(segments.length).toBeGreaterThan(1);
+    expect(emotions.reduce((sum, e) => sum + e.score, 0)).toBeCloseTo(1, 5);
+    expect(await refusal(await post("/v1/audio/emotions?timeline=1", silent()))).toEqual([400, "audio_empty", null]);
   });
 
   test("voice and top_k", async () => {

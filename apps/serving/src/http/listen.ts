@@ -1,8 +1,10 @@
 /** @file A server on a socket: time limits against slow callers, one error shape for broken requests, an end without a lost answer. */
 import { type IncomingMessage, createServer as createHttpServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import { ServiceError, errorBody } from "../errors.ts";
+import { type RealtimeOptions, realtimeSockets } from "../realtime/sockets.ts";
 import type { Server } from "../server.ts";
 
 /** Options of {@link listen}. */
@@ -17,6 +19,7 @@ export interface ListenOptions {
   readonly headersTimeoutMs?: number;
   /** Milliseconds for a whole request. Default 60000. */
   readonly requestTimeoutMs?: number;
+  readonly realtime?: RealtimeOptions;
 }
 
 /** A listening server. */
@@ -24,10 +27,11 @@ export interface Listening {
   readonly url: string;
   readonly port: number;
   /**
-   * Takes no new connection, answers what was sent on the open ones, then ends the server. Connections that are still
-   * open after `graceMs` (30000) are cut.
+   * Tells balancers (readyz) and callers (`connection: close`) that the end is near, and after `delayMs` (250) takes no new
+   * connection, answers what was sent on the open ones, then ends the server. Connections that are still open after
+   * `graceMs` (30000) are cut.
    */
-  stop(options?: { readonly graceMs?: number }): Promise<void>;
+  stop(options?: { readonly delayMs?: number; readonly graceMs?: number }): Promise<void>;
 }
 
 /** Opens a socket for `server`. Rejects with what the system says, e.g. EADDRINUSE. */
@@ -46,6 +50,8 @@ export async function listen(server: Server, options: ListenOptions = {}): Promi
   );
   http.maxConnections = maxConnections;
   http.on("clientError", refuseBroken);
+  const sockets = realtimeSockets(server.service, options.realtime);
+  http.on("upgrade", (request, socket, head) => sockets.upgrade(request, socket, head));
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);
     http.listen(port, host, resolve);
@@ -55,8 +61,11 @@ export async function listen(server: Server, options: ListenOptions = {}): Promi
   return {
     url: `http://${shown}:${address.port}`,
     port: address.port,
-    async stop({ graceMs = 30_000 } = {}) {
+    async stop({ delayMs = 250, graceMs = 30_000 } = {}) {
       server.service.stopping = true;
+      // Requests may be on their way in connections that look idle.
+      await sleep(delayMs);
+      await sockets.close();
       const closed = new Promise<void>((resolve) => http.close(() => resolve()));
       const cut = setTimeout(() => http.closeAllConnections(), graceMs);
       await closed;

@@ -6,6 +6,7 @@ import { EmosllmError } from "@emosllm/interfaces";
 import { loadEmoSllm } from "@emosllm/model";
 import type { LoadedModel } from "./loaded-model.ts";
 import { scoreBatch } from "./score-batch.ts";
+import { timelineBatch } from "./timeline-batch.ts";
 import type {
   FromProcess,
   ItemResult,
@@ -24,6 +25,7 @@ type Handler<K extends TaskKind> = (
 
 const HANDLERS: { readonly [K in TaskKind]: Handler<K> } = {
   score: scoreBatch,
+  timeline: timelineBatch,
 };
 
 const models = new Map<string, LoadedModel>();

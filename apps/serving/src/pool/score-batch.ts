@@ -1,9 +1,9 @@
 /** @file One batch of utterances: decodes each, judges all that are sound in one pass, answers the others with their own error. */
-import { EmosllmError } from "@emosllm/interfaces";
 import type { EmotionAnswer } from "@emosllm/model";
 import { describe } from "../voice/describe.ts";
-import { TooLongError, decodePayload } from "./decode.ts";
+import { decodePayload } from "./decode.ts";
 import type { LoadedModel } from "./loaded-model.ts";
+import { refused } from "./settled.ts";
 import type { ItemResult, ScoreInput } from "./tasks.ts";
 
 interface Decoded {
@@ -54,9 +54,4 @@ function answered(
     ok: true,
     output: { label, probabilities, reliability, seconds, decodeMs, voice: describe(samples, sampleRate, voice) },
   };
-}
-
-function refused(error: unknown): ItemResult<"score"> {
-  const code = error instanceof EmosllmError || error instanceof TooLongError ? error.code : "internal";
-  return { ok: false, error: { code, message: error instanceof Error ? error.message : String(error) } };
 }

@@ -44,9 +44,20 @@ export interface ScoreOutput {
   readonly decodeMs: number;
 }
 
+/** What the model says about a recording over time. */
+export interface TimelineOutput extends ScoreOutput {
+  readonly segments: readonly {
+    readonly start: number;
+    readonly end: number;
+    readonly label: string | null;
+    readonly probabilities: Readonly<Record<string, number>>;
+  }[];
+}
+
 /** Every task: its input and output for one item. */
 export interface Tasks {
   readonly score: { readonly input: ScoreInput; readonly output: ScoreOutput };
+  readonly timeline: { readonly input: ScoreInput; readonly output: TimelineOutput };
 }
 /** A key of {@link Tasks}. */
 export type TaskKind = keyof Tasks;

@@ -4,7 +4,7 @@ import { decodeBase64, parseForm, parseJson, validate } from "../http/body.ts";
 import { fetchAudio } from "../http/fetch-audio.ts";
 import { type Call, type Route, json } from "../http/route.ts";
 import type { BatchFacts } from "../pool/queue.ts";
-import type { ScoreOutput } from "../pool/tasks.ts";
+import type { ScoreOutput, TimelineOutput } from "../pool/tasks.ts";
 import {
   type EmotionOptions,
   type EmotionResult,
@@ -39,11 +39,12 @@ export const emotionsRoute: Route = {
     if (bytes.length === 0) throw new ServiceError("audio_empty", "There is no sound: it has 0 bytes.");
     const { limits } = call.service.options;
     const model = chooseModel(call.service, options.model);
-    const { output, batch } = await ask(call, model, "score", {
+    const maxSeconds = options.timeline ? limits.timelineSeconds : limits.seconds;
+    const { output, batch } = await ask(call, model, options.timeline ? "timeline" : "score", {
       audio: { bytes },
       transcript: options.transcript,
       voice: options.voice,
-      limits: { maxSeconds: limits.seconds, maxSamples: limits.samples },
+      limits: { maxSeconds, maxSamples: limits.samples },
     });
     return json(result(call, model.id, options, output, batch));
   },
@@ -100,9 +101,10 @@ function result(
   call: Call,
   model: string,
   { top_k: top, transcript }: EmotionOptions,
-  { label, probabilities, reliability, seconds, voice, decodeMs }: ScoreOutput,
+  output: ScoreOutput | TimelineOutput,
   batch: BatchFacts,
 ): EmotionResult {
+  const { label, probabilities, reliability, seconds, voice, decodeMs } = output;
   const totalMs = performance.now() - call.started;
   call.facts.audioSeconds = seconds;
   call.service.metrics.audio(model, seconds, totalMs / 1000, batch.queuedMs / 1000);
@@ -117,6 +119,16 @@ function result(
     reliability,
     voice: voice && { text: voice.text, levels: { ...voice.levels } },
     transcript: transcript ?? null,
+    ...("segments" in output
+      ? {
+          segments: output.segments.map((s) => ({
+            start: s.start,
+            end: s.end,
+            label: s.label,
+            emotions: ranked(s.probabilities).slice(0, top),
+          })),
+        }
+      : {}),
     usage: { audio_seconds: seconds },
     timing: {
       queue_ms: round(batch.queuedMs),

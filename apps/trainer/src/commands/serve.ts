@@ -40,6 +40,11 @@ export default defineCommand({
     "max-queue": { type: "string", default: "256", description: "requests that may wait; more get 429" },
     "max-seconds": { type: "string", default: "120", description: "longest utterance" },
     deadline: { type: "string", default: "30", description: "seconds within which a request is answered or refused" },
+    "drain-delay": {
+      type: "string",
+      default: "0.25",
+      description: "seconds that are still served after the signal, for balancers to hear of it",
+    },
     "drain-seconds": { type: "string", default: "30", description: "longest wait for open requests at the end" },
     log: { type: "string", default: "text", description: "text, json or none, on standard error" },
   },
@@ -79,7 +84,7 @@ export default defineCommand({
     });
     await stopSignal();
     process.stderr.write("stopping: open requests are answered first\n");
-    await listening.stop({ graceMs: 1000 * number("drain-seconds", 0) });
+    await listening.stop({ delayMs: 1000 * number("drain-delay", 0), graceMs: 1000 * number("drain-seconds", 0) });
     return 0;
   },
 });
