@@ -11,6 +11,7 @@ import { emotionsRoute } from "./routes/emotions.ts";
 import { kserveRoutes } from "./routes/kserve.ts";
 import { docsRoutes } from "./routes/openapi.ts";
 import { operationRoutes, reload } from "./routes/operations.ts";
+import { pageRoutes } from "./routes/page.ts";
 import type { Service } from "./service.ts";
 
 /** A server whose models are loaded. Close it. */
@@ -66,7 +67,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     stopping: false,
   };
   service = made;
-  const routes: readonly Route[] = [emotionsRoute, ...operationRoutes, ...kserveRoutes];
+  const routes: readonly Route[] = [emotionsRoute, ...operationRoutes, ...kserveRoutes, ...pageRoutes()];
   return {
     fetch: createApp([...routes, ...docsRoutes(routes, VERSION)], made),
     service: made,

@@ -137,10 +137,10 @@ describe("under load", () => {
 test("bundles are changed without losing a request; one that cannot be loaded changes nothing", async () => {
   const admin = { authorization: `Bearer ${ADMIN}`, "content-type": "application/json" };
   const before = await scores(await ask());
-  let stop = false;
+  const trafficEnds = new AbortController();
   const traffic = (async () => {
     const statuses: number[] = [];
-    while (!stop) statuses.push((await ask()).status);
+    while (!trafficEnds.signal.aborted) statuses.push((await ask()).status);
     return statuses;
   })();
   const bad = await ask({ headers: admin, body: '{"bundles":{"demo":"/nowhere"}}' }, "/admin/reload");
@@ -149,7 +149,7 @@ test("bundles are changed without losing a request; one that cannot be loaded ch
   const good = await ask({ headers: admin, body: JSON.stringify({ bundles: { demo: folders[1] } }) }, "/admin/reload");
   expect(good.status).toBe(200);
   const after = await scores(await ask());
-  stop = true;
+  trafficEnds.abort();
   expect(new Set(await traffic)).toEqual(new Set([200]));
   expect(after).not.toEqual(before);
 });

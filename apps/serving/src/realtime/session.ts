@@ -57,6 +57,7 @@ export function openSession(service: Service, model: ModelInfo, start: StartMess
   let tail: Promise<void> = Promise.resolve();
   let wakers: (() => void)[] = [];
 
+  const full = (): boolean => pending >= MOST_PENDING;
   const tell = (message: WithoutNumber<Numbered>): void => {
     const numbered = { ...message, seq: ++seq } as Numbered;
     kept.push(numbered);
@@ -120,14 +121,14 @@ export function openSession(service: Service, model: ModelInfo, start: StartMess
       return received;
     },
     get busy() {
-      return pending >= MOST_PENDING;
+      return full();
     },
     async push(bytes) {
       const samples = reader(bytes);
       received += samples.length;
       const own = resampler ? resampler.push(samples) : samples;
       if (own.length > 0) for (const window of windows.push(own)) enqueue(window);
-      while (pending >= MOST_PENDING) await new Promise<void>((resolve) => wakers.push(resolve));
+      while (full()) await new Promise<void>((resolve) => wakers.push(resolve));
     },
     async stop() {
       const rest = resampler?.flush();
