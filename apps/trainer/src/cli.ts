@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { stripVTControlCharacters } from "node:util";
 import { EmosllmError } from "@emosllm/interfaces";
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { kebab, optionsOf, resolved } from "./completion/tree.ts";
 import { EXAMPLES } from "./commands/_examples.ts";
 import { commands } from "./commands/index.ts";
 
@@ -72,10 +73,10 @@ export async function findCommand(argv: readonly string[]): Promise<{ command: C
   let command = root;
   const path: string[] = [];
   for (const word of argv) {
-    const table = await unwrap(command.subCommands);
+    const table = await resolved(command.subCommands);
     const next = table && Object.hasOwn(table, word) ? table[word] : undefined;
     if (!next) break;
-    command = (await unwrap(next)) as CommandDef;
+    command = (await resolved(next)) as CommandDef;
     path.push(word);
   }
   return { command, path };
@@ -86,21 +87,6 @@ async function version(): Promise<string> {
   return (JSON.parse(await readFile(file, "utf8")) as { version: string }).version;
 }
 
-/** The options of a command as they are typed: `--batch-size`, and `-b` for an alias of one letter. */
-export async function optionsOf(
-  command: CommandDef,
-): Promise<readonly { name: string; takesValue: boolean; about: string }[]> {
-  const args = ((await unwrap(command.args)) ?? {}) as ArgsDef;
-  return Object.entries(args)
-    .filter(([, arg]) => arg.type !== "positional")
-    .map(([name, arg]) => ({
-      name: kebab(name),
-      takesValue: arg.type !== "boolean",
-      about: arg.description ?? "",
-    }));
-}
-
-const kebab = (name: string): string => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 const aliases = (arg: object): string[] => ("alias" in arg ? [arg.alias as string | string[]].flat() : []);
 
 async function didYouMean(word: string, known: readonly string[], prefix = ""): Promise<string> {
@@ -111,7 +97,7 @@ async function didYouMean(word: string, known: readonly string[], prefix = ""): 
 
 /** A word where a sub-command is wanted. */
 async function refuseUnknownWord(command: CommandDef, path: readonly string[], rest: readonly string[]): Promise<void> {
-  const table = await unwrap(command.subCommands);
+  const table = await resolved(command.subCommands);
   if (!table) return;
   const known = Object.keys(table);
   const list = `there are ${known.join(", ")}`;
@@ -123,18 +109,14 @@ async function refuseUnknownWord(command: CommandDef, path: readonly string[], r
 
 /** citty takes any option; a misspelt one must not be passed over in silence. */
 async function refuseUnknownOptions(command: CommandDef, rest: readonly string[]): Promise<void> {
-  const args = ((await unwrap(command.args)) ?? {}) as ArgsDef;
+  const args = ((await resolved(command.args)) ?? {}) as ArgsDef;
   const known = new Set(Object.entries(args).flatMap(([name, arg]) => [name, kebab(name), ...aliases(arg)]));
   for (const word of options(rest)) {
     const name = /^--([^=]+)/.exec(word)?.[1];
     if (name === undefined || known.has(name) || known.has(name.replace(/^no-/, ""))) continue;
-    const names = (await optionsOf(command)).map((o) => o.name);
+    const names = (await optionsOf(command)).map((o) => o.name.slice(2));
     const hint = await didYouMean(name, names, "--");
     const list = names.length === 0 ? "this command has none" : `there are ${names.map((n) => `--${n}`).join(", ")}`;
     throw new EmosllmError("usage", `unknown option --${name}${hint}; ${list}`);
   }
-}
-
-async function unwrap<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
-  return typeof value === "function" ? await (value as () => T | Promise<T>)() : await value;
 }

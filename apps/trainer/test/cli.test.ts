@@ -2,7 +2,8 @@
 import type { CommandDef, SubCommandsDef } from "citty";
 import { describe, expect, test } from "vitest";
 import { EXAMPLES } from "../src/commands/_examples.ts";
-import { findCommand, optionsOf, root, runCli } from "../src/cli.ts";
+import { findCommand, root, runCli } from "../src/cli.ts";
+import { optionsOf, resolved } from "../src/completion/tree.ts";
 import { run } from "./run.ts";
 
 async function* everyCommand(
@@ -14,9 +15,6 @@ async function* everyCommand(
   for (const [name, sub] of Object.entries(table ?? {}))
     yield* everyCommand((await resolved(sub)) as CommandDef, [...path, name]);
 }
-const resolved = async (value: unknown): Promise<unknown> =>
-  typeof value === "function" ? await (value as () => unknown)() : await value;
-
 const all: [readonly string[], CommandDef][] = [];
 for await (const entry of everyCommand(root, [])) all.push(entry);
 const leaves = all.filter(([, command]) => command.subCommands === undefined);
@@ -37,7 +35,7 @@ test.each(all.map(([path, command]) => [path.join(" "), command] as const))(
     for (const example of EXAMPLES[name] ?? []) {
       const words = example.split("emosllm ").at(-1)!.split(" ");
       const found = await findCommand(words);
-      const known = new Set((await optionsOf(found.command)).map((o) => o.name));
+      const known = new Set((await optionsOf(found.command)).map((o) => o.name.slice(2)));
       for (const word of words) {
         const option = /^--(?:no-)?([a-z-]+)/.exec(word)?.[1];
         if (option) expect([...known], `${example}: --${option}`).toContain(option);
@@ -54,7 +52,7 @@ test("no example of a command that is gone", () => {
 describe.each(leaves.map(([path, command]) => [path.join(" "), command] as const))("emosllm %s", (name, command) => {
   test("a misspelt option: exit code 2, the nearest one", async () => {
     const options = await optionsOf(command);
-    const longest = options.map((o) => o.name).sort((a, b) => b.length - a.length)[0];
+    const longest = options.map((o) => o.name.slice(2)).sort((a, b) => b.length - a.length)[0];
     if (longest === undefined) return;
     const wrong = `${longest}x`;
     const { code, out, err } = await run(...name.split(" "), `--${wrong}`);
@@ -63,7 +61,7 @@ describe.each(leaves.map(([path, command]) => [path.join(" "), command] as const
   });
   test("has --json", async () => {
     if (WITHOUT_JSON.has(name)) return;
-    expect((await optionsOf(command)).map((o) => o.name)).toContain("json");
+    expect((await optionsOf(command)).map((o) => o.name)).toContain("--json");
   });
 });
 

@@ -11,7 +11,7 @@ export { exportAdapter } from "./export.ts";
 export { firstValues } from "./first-values.ts";
 export { loadAdapter, type AdapterReport, type LoadAdapterOptions, type LoadedAdapter } from "./load.ts";
 export { loraPlusRateFactor } from "./lora-plus.ts";
-export { mergeAdapter, type MergeOptions, type MergeResult } from "./merge.ts";
+export { mergeAdapter, type MergeDType, type MergeOptions, type MergeResult } from "./merge.ts";
 export { loraNames, type LoraNames } from "./names.ts";
 export { applyPerRow, type ParameterOf } from "./per-row.ts";
 export { saveAdapter, type AdapterContents, type AdapterDType, type SaveAdapterOptions } from "./save.ts";

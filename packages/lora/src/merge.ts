@@ -1,5 +1,5 @@
 /** @file Merges an adapter into the base's weights: an ordinary model folder that needs no adapter any more. */
-import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { cp, mkdir, readFile, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { openLanguageModel } from "@emosllm/backbones";
 import {
@@ -29,7 +29,15 @@ export interface MergeOptions {
   readonly out: string;
   /** Largest shard in bytes (a tensor larger than that has one of its own); 2 GB when not given. One shard at a time is in memory. */
   readonly maxShardBytes?: number;
+  /** Of the floating-point tensors that are written; the base's own when not given. */
+  readonly dtype?: MergeDType;
 }
+
+/** What merged weights may be stored in. */
+export type MergeDType = "f32" | "f16" | "bf16";
+
+/** PyTorch's names, as config.json has them. */
+const TORCH_DTYPES: Readonly<Record<MergeDType, string>> = { f32: "float32", f16: "float16", bf16: "bfloat16" };
 
 /** What {@link mergeAdapter} wrote. */
 export interface MergeResult {
@@ -42,11 +50,17 @@ const WEIGHTS = /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$/;
 
 /**
  * Writes `out`: the base's other files, and its weights with W + scaling * B A (DoRA: m / |W + scaling * B A| times that), trained
- * biases and whole modules in place. Computed in f32 and stored in the base's dtype, as PEFT's `merge_and_unload` does.
+ * biases and whole modules in place. Computed in f32 and stored in the base's dtype, as PEFT's `merge_and_unload` does, or in `dtype`.
  * Throws EmosllmError `adapter_invalid`, `not_supported` (lora_bias over a layer without bias, as in PEFT), `usage` when `out` is
  * there already, `disk_full`.
  */
-export async function mergeAdapter({ base, adapter, out, maxShardBytes = 2e9 }: MergeOptions): Promise<MergeResult> {
+export async function mergeAdapter({
+  base,
+  adapter,
+  out,
+  maxShardBytes = 2e9,
+  dtype,
+}: MergeOptions): Promise<MergeResult> {
   const target = resolve(out);
   if (
     await readdir(target).then(
@@ -66,23 +80,26 @@ export async function mergeAdapter({ base, adapter, out, maxShardBytes = 2e9 }: 
     for (const name of await readdir(base))
       if (!WEIGHTS.test(name))
         await cp(join(base, name), join(temporary, name), { recursive: true, dereference: true });
-    const shards = shardsOf([...tensors.values()], maxShardBytes);
+    if (dtype) await setTorchDtype(join(temporary, "config.json"), dtype);
+    /** The tensor as it is to be stored. */
+    const wanted = (t: TensorSource): TensorSource => (dtype && FLOATS.has(t.dtype) ? { ...t, dtype } : t);
+    const shards = shardsOf([...tensors.values()].map(wanted), maxShardBytes);
     const fileName = (i: number): string =>
       shards.length === 1
         ? "model.safetensors"
         : `model-${String(i + 1).padStart(5, "0")}-of-${String(shards.length).padStart(5, "0")}.safetensors`;
     const weightMap: Record<string, string> = {};
     for (const [i, shard] of shards.entries()) {
-      const stored = new Map<string, StoredTensor>();
-      for (const source of shard) {
-        const change = changes.get(source.name);
-        stored.set(source.name, change ? await change(source) : await asItIs(source));
-        weightMap[source.name] = fileName(i);
+      const contents = new Map<string, StoredTensor>();
+      for (const { name, dtype: into } of shard) {
+        const source = tensors.get(name) as TensorSource;
+        contents.set(name, await (changes.get(name) ?? asItIs)(source, into));
+        weightMap[name] = fileName(i);
       }
-      await writeSafetensors(join(temporary, fileName(i)), stored, { format: "pt" });
+      await writeSafetensors(join(temporary, fileName(i)), contents, { format: "pt" });
     }
     if (shards.length > 1) {
-      const total = [...tensors.values()].reduce((n, t) => n + bytesOf(t), 0);
+      const total = shards.flat().reduce((n, t) => n + bytesOf(t), 0);
       const index = { metadata: { total_size: total }, weight_map: weightMap };
       await writeTextWhole(join(temporary, "model.safetensors.index.json"), `${JSON.stringify(index, null, 2)}\n`);
     }
@@ -114,21 +131,32 @@ function shardsOf(tensors: readonly TensorSource[], most: number): TensorSource[
   return shards;
 }
 
-const asItIs = async (source: TensorSource): Promise<StoredTensor> => ({
-  dtype: source.dtype,
-  shape: source.shape,
-  data: await readTensor(source),
-});
+type DType = TensorSource["dtype"];
 
-/** f32 values in the dtype of the base's tensor. */
-function like({ name, dtype, shape }: TensorSource, values: Float32Array): StoredTensor {
+const FLOATS: ReadonlySet<DType> = new Set<DType>(["f32", "f16", "bf16"]);
+
+const asItIs: Change = async (source, into) =>
+  into === source.dtype
+    ? { dtype: source.dtype, shape: source.shape, data: await readTensor(source) }
+    : stored(source, into, await readTensor(source, "f32"));
+
+/** f32 values as `dtype`. */
+function stored({ name, shape }: TensorSource, dtype: DType, values: Float32Array): StoredTensor {
   if (dtype === "f32") return { dtype, shape, data: values };
   if (dtype === "bf16") return { dtype, shape, data: f32ToBf16(values) };
   if (dtype === "f16") return { dtype, shape, data: f32ToF16(values) };
   throw new EmosllmError("not_supported", `'${name}' is ${dtype}; merging needs f32, f16 or bf16`);
 }
 
-type Change = (source: TensorSource) => Promise<StoredTensor>;
+/** transformers reads the type from config.json: `dtype`, and `torch_dtype` before version 5. */
+async function setTorchDtype(file: string, dtype: MergeDType): Promise<void> {
+  const config = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
+  for (const key of ["dtype", "torch_dtype"]) if (key in config) config[key] = TORCH_DTYPES[dtype];
+  if (!("dtype" in config)) config["torch_dtype"] = TORCH_DTYPES[dtype];
+  await writeTextWhole(file, `${JSON.stringify(config, null, 2)}\n`);
+}
+
+type Change = (source: TensorSource, into: DType) => Promise<StoredTensor>;
 
 /** By the name of the base's tensor, how to compute the merged one. */
 function changesOf(
@@ -138,23 +166,24 @@ function changesOf(
   const changes = new Map<string, Change>();
   const value = (name: string): Float32Array => tensors.get(name)?.data as Float32Array;
   for (const [from, name] of adapter.replaced)
-    changes.set(from, (source) => Promise.resolve(like(source, value(name))));
+    changes.set(from, (source, into) => Promise.resolve(stored(source, into, value(name))));
   for (const target of adapter.targets) {
     const names = loraNames(target.path);
-    changes.set(`${target.path}.weight`, async (source) => {
+    changes.set(`${target.path}.weight`, async (source, into) => {
       const merged = addProduct(await readTensor(source, "f32"), value(names.b), value(names.a), target);
-      return like(source, config.use_dora ? rescaleRows(merged, value(names.magnitude)) : merged);
+      return stored(source, into, config.use_dora ? rescaleRows(merged, value(names.magnitude)) : merged);
     });
     if (!config.lora_bias) continue;
     const biasName = `${target.path}.bias`;
     if (!base.has(biasName))
       throw new EmosllmError("not_supported", `lora_bias cannot be merged: the base has no '${biasName}' to hold it`);
-    changes.set(biasName, async (source) => {
+    changes.set(biasName, async (source, into) => {
       const trained = adapter.replaced.get(biasName);
       const before = trained === undefined ? await readTensor(source, "f32") : value(trained);
       const extra = value(names.bBias);
-      return like(
+      return stored(
         source,
+        into,
         before.map((v, i) => v + (extra[i] as number) * target.scaling),
       );
     });

@@ -37,6 +37,23 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "train apps/trainer/recipes/demo.yaml",
     "train config.yaml learning_rate=0.0003 lora.r=16 output_dir=runs/r16",
   ],
+  evaluate: [
+    "evaluate --bundle runs/demo/best --corpus iemocap:runs/demo-corpus --protocol loso5 --fold 5 --out runs/demo/test",
+    "evaluate --bundle runs/iemocap/best --corpus meld:data/MELD.Raw --protocol official --out runs/iemocap-on-meld --json",
+  ],
+  compare: [
+    "compare runs/a runs/b",
+    "compare runs/a/predictions.jsonl runs/b/predictions.jsonl --cluster dialogue --json",
+  ],
+  completion: ["completion bash", "completion zsh", "completion fish"],
+  merge: [
+    "merge --bundle runs/demo/best --out runs/demo/merged",
+    "merge --bundle runs/demo/best --out merged --dtype bf16",
+  ],
+  export: [
+    "export --bundle runs/demo/best --to vllm --out adapters/emotion",
+    "export --bundle runs/demo/best --to peft --out adapter",
+  ],
   metrics: [
     "metrics runs/demo/predictions.jsonl",
     "metrics runs/a/predictions.jsonl --compare runs/b/predictions.jsonl --json",

@@ -8,5 +8,10 @@ export const commands: SubCommandsDef = {
   predict: () => import("./predict.ts").then((m) => m.default),
   serve: () => import("./serve.ts").then((m) => m.default),
   train: () => import("./train.ts").then((m) => m.default),
+  evaluate: () => import("./evaluate.ts").then((m) => m.default),
+  compare: () => import("./compare.ts").then((m) => m.default),
+  merge: () => import("./merge.ts").then((m) => m.default),
+  export: () => import("./export.ts").then((m) => m.default),
+  completion: () => import("./completion.ts").then((m) => m.default),
   metrics: () => import("./metrics.ts").then((m) => m.default),
 };

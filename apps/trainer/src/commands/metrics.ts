@@ -1,8 +1,9 @@
 /** @file `emosllm metrics`: every number of a file of predictions, two systems compared, and a page with figures. */
 import { dirname, join, resolve } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
-import { type MetricsSummary, type Score, type SummaryOptions, summarizePredictions } from "@emosllm/report";
+import { type SummaryOptions, summarizePredictions } from "@emosllm/report";
 import { defineCommand } from "citty";
+import { summaryText } from "../evaluation/summary-text.ts";
 import { writeReportPage } from "../report-page.ts";
 import { listArg, wholeArg } from "./_args.ts";
 import type { AnyCommand } from "./_command.ts";
@@ -63,7 +64,7 @@ const metrics = defineCommand({
       hardest: wholeArg("hardest", args.hardest, 0),
     };
     const summary = await summarizePredictions(args.predictions, options);
-    process.stdout.write(args.json ? `${JSON.stringify(summary)}\n` : describe(summary));
+    process.stdout.write(args.json ? `${JSON.stringify(summary)}\n` : summaryText(summary));
     const page = args.report ?? (args.json ? "none" : join(dirname(args.predictions), "report.html"));
     if (page === "none") return;
     await writeReportPage(page, summary, {
@@ -75,73 +76,3 @@ const metrics = defineCommand({
   },
 });
 export default metrics as AnyCommand;
-
-const percent = (score: Score | undefined): string => {
-  if (!score || score.estimate === null) return "undefined";
-  const of = (v: number): string => (100 * v).toFixed(1);
-  const range = score.low === null || score.high === null ? "" : `  (${of(score.low)} to ${of(score.high)})`;
-  return `${of(score.estimate).padStart(5)} %${range}`;
-};
-const plain = (score: Score | undefined): string => (score?.estimate?.toFixed(4) ?? "undefined").padStart(7);
-
-/** The summary for people: a few lines, then the matrix. */
-function describe(s: MetricsSummary): string {
-  const lines = [`${s.file}: ${s.rows} rows`];
-  const row = (name: string, text: string): number => lines.push(`  ${name.padEnd(28)}${text}`);
-  const { intervals: i } = s;
-  lines.push(`${(100 * i.level).toFixed(0)} % ${i.method} intervals, ${i.rounds} rounds by ${i.unit} (${i.units})`);
-  const c = s.classification;
-  if (c) {
-    lines.push("", `classes (${c.rows} rows)`);
-    row("UAR (balanced accuracy)", percent(c.scores["uar"]));
-    row("accuracy", percent(c.scores["accuracy"]));
-    row("macro F1", percent(c.scores["macro_f1"]));
-    row("weighted F1", percent(c.scores["weighted_f1"]));
-    row("invalid answers", percent(c.scores["invalid_rate"]));
-    row("Cohen's kappa / Matthews", `${plain(c.scores["cohen_kappa"])} / ${plain(c.scores["matthews"])}`);
-    lines.push("", ...matrixLines(c));
-  }
-  const p = s.probabilities;
-  if (p) {
-    lines.push("", `probabilities (${p.rows} rows)`);
-    row("calibration error (ECE)", percent(p.scores["ece"]));
-    row("log loss / Brier", `${plain(p.scores["log_loss"])} / ${plain(p.scores["brier"])}`);
-    row("AUROC, macro", plain(p.scores["auroc_macro"]));
-    row("right among surest 80 %", percent(p.scores["selective_accuracy_80"]));
-    if (p.temperature) row("temperature", p.temperature.temperature.toFixed(3));
-  }
-  const t = s.transcription;
-  if (t) {
-    lines.push("", `transcripts (${t.rows} rows)`);
-    row("word error rate", percent(t.word.interval));
-    row("character error rate", percent(t.character.interval));
-  }
-  for (const [name, d] of Object.entries(s.dimensions ?? {})) row(`${name} CCC`, plain(d.scores["ccc"]));
-  if (s.soft_labels) row("soft labels, JS divergence", s.soft_labels.jensen_shannon.toFixed(4));
-  for (const k of s.slices) row(`gap by ${k.key}`, `${percent(k.gap)}: ${k.best} over ${k.worst}`);
-  const o = s.comparison;
-  if (o) {
-    lines.push("", `against ${o.file} (${o.rows} common rows), this minus other`);
-    for (const d of o.scores)
-      row(d.name, `${percent(d.difference)}  p = ${d.p_value.toPrecision(3)}, Holm ${d.p_holm.toPrecision(3)}`);
-    row("McNemar (exact)", `p = ${o.mcnemar.p_value.toPrecision(3)}`);
-  }
-  return `${lines.join("\n")}\n`;
-}
-
-function matrixLines(c: NonNullable<MetricsSummary["classification"]>): string[] {
-  const { labels, counts, invalid } = c.confusion;
-  const heads = [...labels, ...(invalid.some((n) => n > 0) ? ["(no label)"] : [])];
-  const left = Math.max(...labels.map((l) => l.length), 6) + 4;
-  const widths = heads.map((h) => Math.max(h.length, 7) + 2);
-  const head = `  ${"truth".padEnd(left)}${heads.map((h, j) => h.padStart(widths[j]!)).join("")}   recall      F1`;
-  const share = (score: Score): string =>
-    (score.estimate === null ? "–" : (100 * score.estimate).toFixed(1)).padStart(6);
-  return [
-    head,
-    ...labels.map((label, i) => {
-      const cells = heads.map((_, j) => String(counts[i]![j] ?? invalid[i]).padStart(widths[j]!)).join("");
-      return `  ${label.padEnd(left)}${cells}   ${share(c.classes[i]!.recall)}  ${share(c.classes[i]!.f1)}`;
-    }),
-  ];
-}

@@ -1,0 +1,123 @@
+/** @file `emosllm evaluate`: a bundle on a part of a corpus, with predictions, numbers with intervals, and the report page. */
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { PARTS, SCHEMES } from "@emosllm/datasets";
+import { EmosllmError, type Utterance } from "@emosllm/interfaces";
+import { loadEmoSllm } from "@emosllm/model";
+import { summarizePredictions } from "@emosllm/report";
+import { defineCommand } from "citty";
+import { corpusPart } from "../evaluation/corpus-part.ts";
+import { summaryText } from "../evaluation/summary-text.ts";
+import { judgeInputs } from "../predict/judge.ts";
+import { writeReportPage } from "../report-page.ts";
+import { statusLine } from "../status-line.ts";
+import { writeWhole } from "../write-whole.ts";
+import { numberArg, oneOf, wholeArg } from "./_args.ts";
+import type { AnyCommand } from "./_command.ts";
+
+const evaluate = defineCommand({
+  meta: {
+    name: "evaluate",
+    description:
+      "Tests a bundle on a corpus or one part of a split: predictions.jsonl, metrics.json and report.html. Labels of another corpus are carried over by their names.",
+  },
+  args: {
+    bundle: { type: "string", required: true, description: "folder of a trained model" },
+    corpus: { type: "string", required: true, description: "NAME:PATH (emosllm corpus list)" },
+    protocol: { type: "string", description: "split protocol; without one the whole corpus is tested" },
+    fold: { type: "string", default: "1", description: "fold of the protocol, from 1" },
+    split: { type: "string", default: "test", description: `part of the split: ${PARTS.join(", ")}` },
+    scheme: { type: "string", description: "label scheme of the corpus, when it is not the bundle's" },
+    seed: { type: "string", default: "0", description: "seed of the split's random rules and of the resampling" },
+    transcripts: { type: "boolean", default: true, description: "--no-transcripts: by the sound alone" },
+    cluster: { type: "string", description: "key whose rows are drawn together (default: speaker when ten or more)" },
+    "batch-size": { type: "string", default: "16", description: "clips judged together" },
+    "max-bad-share": { type: "string", default: "0.01", description: "share of unreadable clips that is put up with" },
+    out: { type: "string", required: true, description: "folder to write into" },
+    json: { type: "boolean", default: false, description: "print one JSON object" },
+  },
+  async run({ args }) {
+    const [fold, seed] = [wholeArg("fold", args.fold, 1), wholeArg("seed", args.seed, 0)];
+    const part = oneOf("split", args.split, PARTS);
+    const batchSize = wholeArg("batch-size", args["batch-size"], 1);
+    const mostBad = numberArg("max-bad-share", args["max-bad-share"], 0);
+    const model = await loadEmoSllm(args.bundle);
+    try {
+      const { labels } = model.manifest;
+      const known = Object.hasOwn(SCHEMES, labels.scheme) ? SCHEMES[labels.scheme] : undefined;
+      const { utterances, split, scheme } = await corpusPart(args.corpus, {
+        labels: known ?? { name: labels.scheme, labels: [...model.labels], mapping: {} },
+        scheme: args.scheme,
+        protocol: args.protocol,
+        fold,
+        seed,
+        part,
+      });
+      const line = statusLine();
+      const rows: string[] = [];
+      let bad = 0;
+      const inputs = async function* () {
+        for (const { id, audio, text } of utterances)
+          yield { file: audio.path, id, audio, transcript: args.transcripts ? text : undefined };
+      };
+      const byId = new Map(utterances.map((u) => [u.id, u]));
+      for await (const judged of judgeInputs(model, inputs(), { batchSize })) {
+        const utterance = byId.get(judged.input.id as string) as Utterance;
+        if ("error" in judged) {
+          bad++;
+          process.stderr.write(`left out: ${judged.error.message}\n`);
+        } else rows.push(predictionLine(utterance, judged.answer.label, judged.answer.probabilities, split && fold));
+        line.show(`${rows.length + bad}/${utterances.length} utterances`);
+      }
+      line.clear();
+      if (rows.length === 0 || bad / utterances.length > mostBad)
+        throw new EmosllmError(
+          "corpus_invalid",
+          `${args.corpus}: ${bad} of ${utterances.length} clips cannot be judged, more than --max-bad-share ${mostBad}; nothing was written`,
+        );
+      await mkdir(args.out, { recursive: true });
+      const file = join(args.out, "predictions.jsonl");
+      await writeWhole(file, `${rows.join("\n")}\n`);
+      const summary = await summarizePredictions(file, { labels: model.labels, cluster: args.cluster, seed });
+      const about = {
+        bundle: resolve(args.bundle),
+        corpus: args.corpus,
+        scheme,
+        transcripts: args.transcripts,
+        left_out: bad,
+        split: split && { protocol: split.protocol, fold, seed, part, sha256: split.sha256 },
+        prompt_sha256: model.manifest.prompt_sha256,
+      };
+      await writeWhole(join(args.out, "metrics.json"), `${JSON.stringify({ ...about, ...summary }, null, 2)}\n`);
+      const page = join(args.out, "report.html");
+      await writeReportPage(page, summary, { title: `${args.corpus}: ${part}`, sound: true, folder: args.out });
+      process.stdout.write(args.json ? `${JSON.stringify({ ...about, ...summary })}\n` : summaryText(summary));
+      process.stderr.write(`report: ${page}\n`);
+    } finally {
+      await model.dispose();
+    }
+  },
+});
+export default evaluate as AnyCommand;
+
+const predictionLine = (
+  { id, label, audio, softLabel, speaker, gender, session, dialogue, corpus, text }: Utterance,
+  prediction: string | null,
+  probabilities: Readonly<Record<string, number>>,
+  fold: number | undefined,
+): string =>
+  JSON.stringify({
+    id,
+    label,
+    prediction,
+    probabilities,
+    ...(softLabel === undefined ? {} : { soft_label: softLabel }),
+    audio: { ...audio, path: resolve(audio.path) },
+    speaker,
+    gender,
+    session,
+    dialogue,
+    corpus,
+    text,
+    fold,
+  });
