@@ -12,7 +12,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ["interfaces", "graph", "eval-metrics"],
   ["checkpoints", "runtime", "datasets", "prompts", "report"],
   ["backbones", "projector"],
-  ["audio-features", "lora"],
+  ["audio-features", "generation", "lora"],
   ["model"],
   ["training"],
   ["serving"],

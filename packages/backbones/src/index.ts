@@ -1,3 +1,5 @@
+export { cachedGraph, type CachedGraphOptions } from "./language/cached-graph.ts";
+export { cachedLayout, EMPTY_SLOT, type CachedLayout } from "./language/cached-layout.ts";
 export { parseModelConfig, type ModelConfig } from "./language/config.ts";
 export {
   languageModel,
@@ -15,6 +17,7 @@ export {
   type Packing,
   type TokenLayout,
 } from "./language/layout.ts";
+export { ropeSwitch } from "./language/longrope.ts";
 export { ropeFrequencies, type RopeParameters } from "./language/rope.ts";
 export { frozen, linearOver, type Linear, type TensorTable } from "./linear.ts";
 export {

@@ -4,6 +4,7 @@ type Check = (args: readonly string[]) => AsyncIterable<{ readonly ok: boolean }
 const CHECKS: Readonly<Record<string, () => Promise<Check>>> = {
   adapters: async () => (await import("./adapters.ts")).checkAdapters,
   emosllm: async () => (await import("./emosllm.ts")).checkEmosllm,
+  generation: async () => (await import("./generation.ts")).checkGeneration,
   models: async () => (await import("./models.ts")).checkModels,
   projectors: async () => (await import("./projectors.ts")).checkProjectors,
 };

@@ -54,6 +54,8 @@ export interface TokenLayout {
   readonly tokens: Dim;
   /** Position of each token in its row, i64 `[tokens]`. */
   readonly positions: Tensor;
+  /** Last position of each token's text so far, i64 `[tokens, 1]`; the largest of `positions` for all when not given. */
+  readonly reach?: Tensor;
   /** q `[tokens, heads*headDim]`, k and v `[tokens, keyValueHeads*headDim]` -> `[tokens, heads*headDim]` */
   readonly attend: Attend;
   /** Set where only some tokens' results are wanted of the last layer. */

@@ -1,5 +1,5 @@
 /** @file Rotary position embedding: frequencies from config.json's `rope_parameters` / `rope_scaling` (default, linear, llama3). */
-import { type Tensor, constant, cos, mul, reshape, sin } from "@emosllm/graph";
+import { type Tensor, cast, constant, cos, max, mul, reshape, sin } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { RotaryPositions } from "./architecture.ts";
 import { type ModelConfig, optionalNumber } from "./config.ts";
@@ -89,7 +89,8 @@ export function ropeAngles(layout: TokenLayout, config: ModelConfig, rope?: Rota
     return { cosine: mul(cos(angle), factor), sine: mul(sin(angle), factor) };
   };
   if (ropeType(parameters) === "longrope") {
-    const { frequencies, factor } = longRope(ropeFrequencies(turned, theta), positions, config, parameters);
+    const reach = layout.reach ? cast(layout.reach, "f32") : max(positions);
+    const { frequencies, factor } = longRope(ropeFrequencies(turned, theta), reach, config, parameters);
     return turn(frequencies, factor);
   }
   return turn(constant(ropeFrequencies(turned, theta, parameters), [1, turned / 2]));

@@ -1,0 +1,34 @@
+export { type CacheShape, cacheBytes, type KvCache } from "./cache.ts";
+export { draw, likeliest, logprobsOf, randomStream, type Random, type TokenLogprob } from "./choose.ts";
+export {
+  openEngine,
+  tokensOf,
+  type Engine,
+  type EngineOptions,
+  type Parameters,
+  type Prefilled,
+  type PromptPart,
+  type ScoredRow,
+  type SharedPrompt,
+  type Token,
+} from "./engine.ts";
+export {
+  collectGenerated,
+  generate,
+  type FinishReason,
+  type Generated,
+  type GenerationEvent,
+  type GenerationSetting,
+} from "./generate.ts";
+export {
+  applyTemperature,
+  forbid,
+  keepTopK,
+  keepTopP,
+  logSumExp,
+  penaliseRepetition,
+  processLogits,
+  type RowState,
+} from "./logits.ts";
+export { readGenerationConfig, resolveOptions, type GenerationOptions, type ResolvedOptions } from "./options.ts";
+export { textStream, type Decode, type TextStep, type TextStream } from "./text.ts";
