@@ -18,9 +18,7 @@ interface Run {
 const TIE = 4e-5;
 
 /** One line a model: runs, and how many were equal. */
-export async function* checkGeneration(
-  folders: readonly string[],
-): AsyncGenerator<{
+export async function* checkGeneration(folders: readonly string[]): AsyncGenerator<{
   readonly model: string;
   readonly runs: number;
   readonly equal: number;
