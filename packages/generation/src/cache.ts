@@ -136,7 +136,7 @@ export function addTokens(
 /** The feeds of a cache; of each row only the first `visible` tokens where that is fewer. */
 export function cacheFeeds(
   { shape: { heads, headDim }, capacity, lengths, layers }: KvCache,
-  visible = Infinity,
+  visible: number = Infinity,
 ): Record<string, HostTensor> {
   const rows = lengths.length;
   const shape = [rows, heads, capacity, headDim];
