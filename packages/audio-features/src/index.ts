@@ -52,6 +52,7 @@ export { changeSpeed, changeTempo, shiftPitch } from "./corrupt/tempo.ts";
 export { batchFeatures, type FeatureBatch } from "./features/batch.ts";
 export { EGEMAPS_LLD_NAMES, egemapsLld } from "./features/egemaps/descriptors.ts";
 export { egemaps, type EgemapsFunctionals } from "./features/egemaps/functionals.ts";
+export { encoderFeature, type EncoderFeatureOptions, type FrameSource } from "./features/encoder.ts";
 export { trackF0, f0Frames, type F0Options, type F0Track } from "./features/f0.ts";
 export { column, frameAt, type FeatureFrames } from "./features/feature-frames.ts";
 export { realFft, type RealFft } from "./features/fft.ts";
@@ -75,11 +76,13 @@ export {
 } from "./features/mel.ts";
 export { wav2vec2Batch, wav2vec2Normalise, type PaddedBatch } from "./features/normalise.ts";
 export {
+  columnAccumulator,
   columnStatistics,
   delta,
   normaliseColumns,
   prosodyFrames,
   rmsLevel,
+  type ColumnAccumulator,
   type ColumnStatistics,
   type ProsodyFramesOptions,
 } from "./features/prosody-frames.ts";

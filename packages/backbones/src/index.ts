@@ -44,5 +44,6 @@ export {
   type FrameEncoderOptions,
   type LayerChoice,
 } from "./speech/frame-encoder.ts";
+export { encoderFingerprint, openFrameEncoder, type OpenedFrameEncoder } from "./speech/open-frame-encoder.ts";
 export { openSpeechEncoder, speechEncoder, type OpenSpeechEncoderOptions } from "./speech/speech-encoder.ts";
 export { weightedLayerSum } from "./speech/weighted-sum.ts";

@@ -1,10 +1,29 @@
 /** @file The manifest of a trained model, `emosllm.json`: all that is needed to use its weights rightly, and the hash of every file. */
 import { z } from "zod";
 
+/** The speech encoder of a front end of kind `encoder`. */
+export const encoderManifestSchema = z.object({
+  /** Hub id or folder; relative folders count from the bundle. */
+  name_or_path: z.string().min(1),
+  revision: z.string().nullable(),
+  model_type: z.string(),
+  /** sha256 over its weights, config.json and preprocessor_config.json. */
+  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Hidden states that make up a frame, side by side: 0 is what enters the first layer. */
+  layers: z.array(z.int().min(0)).min(1),
+  /** Numbers of one layer. */
+  hidden_size: z.int().positive(),
+  /** How its weights are held: `f32`, `int8`, `int4`. */
+  precision: z.string().min(1),
+});
+/** See {@link encoderManifestSchema}. */
+export type EncoderManifest = z.infer<typeof encoderManifestSchema>;
+
 /** How sound becomes frames. */
 export const frontEndSchema = z.object({
-  /** A feature kind of the audio-features package. */
+  /** `prosody` or `encoder`. */
   kind: z.string().min(1),
+  encoder: encoderManifestSchema.optional(),
   /** Hz */
   sample_rate: z.number().int().positive(),
   settings: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
@@ -28,6 +47,15 @@ export const bundleManifestSchema = z.object({
     fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
   }),
   front_end: frontEndSchema,
+  /** How voices are put into words for the prompt's slot `voice`. */
+  voice: z
+    .object({
+      style: z.string().min(1),
+      language: z.string().min(1),
+      /** Bins as `@emosllm/audio-features` fits them, on the training split. */
+      bins: z.record(z.string(), z.unknown()),
+    })
+    .optional(),
   labels: z.object({
     scheme: z.string(),
     /** In the order of the scheme, with the word that the model says for each. */

@@ -1,4 +1,11 @@
-export { bundleManifestSchema, frontEndSchema, type BundleManifest, type FrontEndManifest } from "./bundle.ts";
+export {
+  bundleManifestSchema,
+  encoderManifestSchema,
+  frontEndSchema,
+  type BundleManifest,
+  type EncoderManifest,
+  type FrontEndManifest,
+} from "./bundle.ts";
 export { EmosllmError, ERROR_CODES, type ErrorCode } from "./errors.ts";
 export { predictionSchema, type Prediction } from "./prediction.ts";
 export { emotionSchemeSchema, type EmotionScheme } from "./scheme.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { cp, mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { type LanguageModel, type PrecisionOptions, openLanguageModel } from "@emosllm/backbones";
-import { type StoredTensor, loadSafetensors, readTensor, writeSafetensors } from "@emosllm/checkpoints";
+import { type StoredTensor, loadSafetensors, readTensor, resolveModel, writeSafetensors } from "@emosllm/checkpoints";
 import { type BundleManifest, EmosllmError, bundleManifestSchema } from "@emosllm/interfaces";
 import { type LoraConfig, loraAdapter, loraConfigText, readLoraConfig } from "@emosllm/lora";
 import { type Projector, type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
@@ -107,7 +107,7 @@ export interface LoadedBundle {
 
 /** Options of {@link loadBundle}. */
 export interface LoadBundleOptions extends Pick<PrecisionOptions, "precision" | "blockSize" | "packing"> {
-  /** Another folder of the base model. */
+  /** Hub id or folder of the base model, in place of what the bundle says. */
   readonly baseModel?: string | undefined;
   /** Take a base model whose fingerprint differs from the one trained on. */
   readonly allowOtherBase?: boolean;
@@ -122,8 +122,8 @@ export async function loadBundle(
   const manifest = await readManifest(folder);
   await checkFiles(folder, manifest);
   const projector = await readProjector(join(folder, PROJECTOR_CONFIG));
-  const base = baseModel ?? manifest.base_model.name_or_path;
-  const backboneFolder = baseModel === undefined ? await baseFolder(folder, base) : resolve(base);
+  const backboneFolder =
+    baseModel === undefined ? await baseFolder(folder, manifest) : (await resolveModel(baseModel)).folder;
   const languageModel = await openLanguageModel(backboneFolder, precision);
   const found = await fingerprint(languageModel);
   if (found !== manifest.base_model.fingerprint && !allowOtherBase)
@@ -193,21 +193,23 @@ async function checkFiles(folder: string, { files }: BundleManifest): Promise<vo
   }
 }
 
-/** A folder given relative to the bundle, or absolute. */
-async function baseFolder(folder: string, name: string): Promise<string> {
-  const candidates = [resolve(folder, name), resolve(name)];
-  for (const c of candidates)
-    if (
-      await stat(c).then(
-        (s) => s.isDirectory(),
-        () => false,
-      )
-    )
-      return c;
-  throw new EmosllmError(
-    "checkpoint_not_found",
-    `The base model '${name}' was looked for in ${candidates.join(" and ")}; give its folder`,
-  );
+/** The base model where the manifest says: a folder within the bundle, one anywhere, or a model of the hub. */
+async function baseFolder(
+  folder: string,
+  { base_model: { name_or_path: name, revision } }: BundleManifest,
+): Promise<string> {
+  const own = resolve(folder, name);
+  if ((await stat(own).catch(() => undefined))?.isDirectory()) return own;
+  try {
+    return (await resolveModel(name, { revision: revision ?? undefined })).folder;
+  } catch (cause) {
+    if (!(cause instanceof EmosllmError)) throw cause;
+    throw new EmosllmError(
+      cause.code,
+      `The base model of the bundle was not found: ${own} is no folder; ${cause.message}. Say where it is with the option 'baseModel'.`,
+      { cause },
+    );
+  }
 }
 
 async function readParameters(folder: string, parts: EmoSllmParts): Promise<Parameters> {

@@ -11,18 +11,23 @@ import {
 } from "@emosllm/prompts";
 import type { CompileOptions } from "@emosllm/runtime";
 import type { BatchRow } from "./batch.ts";
-import { type LoadBundleOptions, type LoadedBundle, loadBundle } from "./bundle.ts";
-import { normalisedFrames, rawFrames } from "./front-end.ts";
+import { type LoadBundleOptions, loadBundle } from "./bundle.ts";
+import type { EncoderOptions } from "./encoder.ts";
+import { type FrontEnd, normalisedFrames, openFrontEnd } from "./front-end.ts";
 import { openScorer } from "./scorer.ts";
 import { answerProbabilities } from "./probabilities.ts";
+import { measureClip, voiceDescriber } from "./voice.ts";
 
 /** One utterance to judge. */
 export interface EmotionInput {
   /** A file (or part of one), or mono samples at the bundle's rate; left out: by the words alone. */
   readonly audio?: string | AudioClip | Float32Array;
   readonly transcript?: string | undefined;
-  /** The voice in words, where the bundle's prompt has a place for it. */
+  /** The voice in words, where the bundle's prompt has a place for it. Left out: said by the bundle's own bins, where it has some. */
   readonly voice?: string | undefined;
+  /** Who speaks, for bins by gender or speaker. */
+  readonly gender?: string | undefined;
+  readonly speaker?: string | undefined;
 }
 
 /** What the model says. */
@@ -53,25 +58,46 @@ const RELIABLE_SECONDS = 1;
 /** Peak amplitude (full scale 1) below which a file counts as silent: -66 dB. */
 const SILENT_PEAK = 0.0005;
 
-/** Loads a bundle. Throws EmosllmError `bundle_invalid`, `checkpoint_*`. */
-export async function loadEmoSllm(
-  folder: string,
-  options: LoadBundleOptions & Pick<CompileOptions, "threads" | "device"> = {},
-): Promise<EmoSllm> {
+/** Options of {@link loadEmoSllm}. */
+export interface LoadEmoSllmOptions
+  extends LoadBundleOptions, Pick<CompileOptions, "threads" | "device">, Omit<EncoderOptions, "base"> {}
+
+/**
+ * Loads a bundle; its speech encoder, where it has one, is opened with the first sound. Throws EmosllmError `bundle_invalid`, `checkpoint_*`.
+ */
+export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = {}): Promise<EmoSllm> {
   const bundle = await loadBundle(folder, options);
   const tokenizer = await loadTokenizer(bundle.backboneFolder);
   const prompt = definePrompt(bundle.manifest.prompt as unknown as PromptDefinition);
   const scorer = openScorer(bundle.parts, options);
   const { manifest } = bundle;
   const labels = manifest.labels.words.map((w) => w.label);
+  const describe = manifest.voice && voiceDescriber(manifest.voice);
+  let opening: Promise<FrontEnd> | undefined;
+  const frontEnd = (): Promise<FrontEnd> => {
+    // A failure is not kept: the next sound tries again.
+    opening ??= openFrontEnd(manifest.front_end, { ...options, base: bundle.folder }).catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
   return {
     manifest,
     labels,
     async score(inputs) {
-      const prepared = await Promise.all(inputs.map((input, i) => prepare(input, i, bundle)));
-      const rows = prepared.map(({ frames }, i) =>
-        promptRow(prompt, tokenizer, manifest, inputs[i] as EmotionInput, frames),
-      );
+      const prepared = await Promise.all(inputs.map((input, i) => prepare(input, i, manifest)));
+      const heard = prepared.flatMap(({ samples }) => samples ?? []);
+      const raw = heard.length > 0 ? [...(await (await frontEnd()).frames(heard))] : [];
+      const rows = prepared.map(({ samples }, i) => {
+        const input = inputs[i] as EmotionInput;
+        const own = samples && raw.shift();
+        const frames = own && normalisedFrames(own, manifest.front_end);
+        const voice =
+          input.voice ??
+          (samples && describe?.(measureClip(samples, manifest.front_end.sample_rate), speakerOf(input)));
+        return promptRow(prompt, tokenizer, manifest, { transcript: input.transcript, voice }, frames);
+      });
       const scores = await scorer.score(rows, bundle.parameters);
       return scores.map((answers, i) => {
         const { seconds } = prepared[i] as Prepared;
@@ -89,19 +115,27 @@ export async function loadEmoSllm(
         };
       });
     },
-    dispose: () => scorer.dispose(),
+    async dispose() {
+      await scorer.dispose();
+      await (await opening?.catch(() => undefined))?.dispose();
+    },
   };
 }
 
+const speakerOf = ({ gender, speaker }: EmotionInput): { gender?: string; speaker?: string } => ({
+  ...(gender === undefined ? {} : { gender }),
+  ...(speaker === undefined ? {} : { speaker }),
+});
+
 interface Prepared {
-  readonly frames: BatchRow["frames"];
+  readonly samples: Float32Array | undefined;
   readonly seconds: number;
 }
 
-async function prepare({ audio, transcript }: EmotionInput, i: number, { manifest }: LoadedBundle): Promise<Prepared> {
+async function prepare({ audio, transcript }: EmotionInput, i: number, manifest: BundleManifest): Promise<Prepared> {
   if (audio === undefined) {
     if (transcript === undefined) throw new EmosllmError("usage", `Input ${i} has neither audio nor a transcript.`);
-    return { frames: undefined, seconds: 0 };
+    return { samples: undefined, seconds: 0 };
   }
   const { front_end: frontEnd } = manifest;
   const name = audio instanceof Float32Array ? `input ${i}` : typeof audio === "string" ? audio : audio.path;
@@ -119,7 +153,7 @@ async function prepare({ audio, transcript }: EmotionInput, i: number, { manifes
       "audio_empty",
       `${name}: silent (peak ${(20 * Math.log10(peak || 1e-10)).toFixed(0)} dB of full scale); there is nothing to judge`,
     );
-  return { frames: normalisedFrames(rawFrames(samples, frontEnd), frontEnd), seconds };
+  return { samples, seconds };
 }
 
 /** What is known of an utterance beside its sound. */

@@ -31,8 +31,10 @@ export {
   type EmoSllm,
   type EmotionAnswer,
   type EmotionInput,
+  type LoadEmoSllmOptions,
 } from "./emosllm.ts";
-export { normalisedFrames, rawFrames, type RawFrames } from "./front-end.ts";
+export { encoderFrontEnd, type EncoderChoice, type EncoderOptions } from "./encoder.ts";
+export { normalisedFrames, openFrontEnd, type FrontEnd, type FrontEndSettings, type RawFrames } from "./front-end.ts";
 export { answerProbabilities } from "./probabilities.ts";
 export { emotionTimeline, type EmotionTimelineOptions } from "./timeline.ts";
 export {
@@ -48,3 +50,4 @@ export {
   type SpeechWindowOptions,
   type SpeechWindows,
 } from "./timeline-windows.ts";
+export { measureClip, voiceDescriber, type VoiceManifest } from "./voice.ts";

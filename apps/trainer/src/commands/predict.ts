@@ -19,6 +19,12 @@ const predict = defineCommand({
   },
   args: {
     bundle: { type: "string", description: "folder of a trained model", required: true },
+    encoder: { type: "string", description: "another place of the bundle's speech encoder: hub id or folder" },
+    "allow-other-encoder": {
+      type: "boolean",
+      description: "take that encoder even where it is not the one trained with",
+    },
+    "base-model": { type: "string", description: "another place of the bundle's language model: hub id or folder" },
     transcript: { type: "string", description: "what was said, of a single file" },
     list: { type: "string", description: "a file of paths, one a line; - for stdin" },
     precision: { type: "string", default: "f32", description: `how the base model is held: ${PRECISIONS.join(", ")}` },
@@ -55,7 +61,12 @@ const predict = defineCommand({
       batchSize,
     };
     const report = (error: EmosllmError): boolean => process.stderr.write(`error: ${error.message}\n`);
-    const model = await loadEmoSllm(args.bundle, { precision: oneOf("precision", args.precision, PRECISIONS) });
+    const model = await loadEmoSllm(args.bundle, {
+      precision: oneOf("precision", args.precision, PRECISIONS),
+      encoder: args.encoder,
+      allowOtherEncoder: args["allow-other-encoder"] === true,
+      baseModel: args["base-model"],
+    });
     try {
       if (!args.timeline) return await answerAll(model, words, args.transcript, args.json === true, batchSize);
       const line = statusLine();

@@ -1,5 +1,6 @@
 /** @file The training config: YAML with Hugging Face's, PEFT's and LLaMA-Factory's names, `key=value` overrides, all problems at once. */
 import { readFile } from "node:fs/promises";
+import { BIN_GROUPINGS, VOICE_LANGUAGES, VOICE_STYLES } from "@emosllm/audio-features";
 import { BACKWARDS, PRECISIONS } from "@emosllm/backbones";
 import { EmosllmError } from "@emosllm/interfaces";
 import { PROJECTOR_TYPES, projectorProblems } from "@emosllm/projector";
@@ -13,6 +14,17 @@ const count = z.number().int().min(1);
 export const trainConfigSchema = z.strictObject({
   // model
   model_name_or_path: z.string().min(1),
+  /** Branch, tag or commit of a model of the hub. */
+  model_revision: z.string().min(1).optional(),
+  /** Speech encoder: hub id or folder. In place of `front_end`. */
+  encoder_name_or_path: z.string().min(1).optional(),
+  encoder_revision: z.string().min(1).optional(),
+  /** Hidden states that make up a frame: -1 the last, 0 what enters the first layer, a list, or all. */
+  encoder_layers: z.union([z.int(), z.literal("all"), z.array(z.int()).min(1)]).default(-1),
+  /** How its weights are held; int8 is the faster one. */
+  encoder_precision: z.enum(PRECISIONS).default("f32"),
+  /** Where an encoder's frames are kept between runs; default: `features` in the cache folder. */
+  feature_cache_dir: z.string().min(1).optional(),
   /** How the frozen linear layers are held; what is trained is always f32. */
   precision: z.enum(PRECISIONS).default("f32"),
   /** What gradients pass through where `precision` is not f32: the layers' exact values, or a packing of the transpose (faster). */
@@ -65,6 +77,18 @@ export const trainConfigSchema = z.strictObject({
   /** LoRA+: B learns this many times as fast as A. */
   loraplus_lr_ratio: z.number().positive().default(1),
   prompt: z.string().min(1).default("emotion-question-first"),
+  /** The voice in words, for prompts with a slot `voice`; bins are fitted on the training part and kept in the bundle. `true` takes the defaults. */
+  voice_description: z
+    .preprocess(
+      (v) => (typeof v === "boolean" ? { enabled: v } : v),
+      z.strictObject({
+        enabled: z.boolean().default(true),
+        style: z.enum(VOICE_STYLES).default("sentences"),
+        language: z.enum(Object.keys(VOICE_LANGUAGES)).default("en"),
+        by: z.enum(BIN_GROUPINGS).default("overall"),
+      }),
+    )
+    .prefault(false),
   // dataset
   corpus: z.string().regex(/^[a-z-]+:.+/, "must be NAME:PATH, for example iemocap:data/IEMOCAP_full_release"),
   scheme: z.string().default("iemocap-4"),

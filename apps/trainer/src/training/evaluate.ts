@@ -55,7 +55,8 @@ export async function sampleRow(
     prompt,
     tokenizer,
     manifest,
-    { transcript: inputs.transcript ? text : undefined },
+    // What is said of the voice comes from the sound.
+    { transcript: inputs.transcript ? text : undefined, voice: inputs.audio ? sample.voice : undefined },
     inputs.audio ? await sample.frames() : undefined,
   );
 }

@@ -1,6 +1,7 @@
 /** @file From config and data to the model: language model, projector, adapter, tokenizer, prompt, label words. */
 import { openLanguageModel } from "@emosllm/backbones";
-import { type BundleManifest, EmosllmError } from "@emosllm/interfaces";
+import { resolveModel } from "@emosllm/checkpoints";
+import { type BundleManifest, EmosllmError, type FrontEndManifest } from "@emosllm/interfaces";
 import { type LoraBase, type LoraConfig, loraAdapter, loraConfig } from "@emosllm/lora";
 import type { EmoSllmParts } from "@emosllm/model";
 import { type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
@@ -25,21 +26,32 @@ export interface RunModel {
   readonly tokenizer: Tokenizer;
   readonly prompt: PromptDefinition;
   readonly manifest: Pick<BundleManifest, "labels" | "scoring">;
+  /** Where a bundle finds the language model again. */
+  readonly baseModel: Pick<BundleManifest["base_model"], "name_or_path" | "revision">;
+  /** Folder of a language model so small that bundles carry it along. */
+  readonly carried: string | undefined;
 }
+
+/** Bytes up to which a language model goes along in the bundle. */
+const CARRIED = 64 * 2 ** 20;
 
 /** Opens and assembles. Throws EmosllmError for a model, adapter or prompt that is not there or not supported. */
 export async function assembleModel(
   config: TrainConfig,
   { scheme, frontEnd }: Pick<RunData, "scheme" | "frontEnd">,
 ): Promise<RunModel> {
-  const languageModel = await openLanguageModel(config.model_name_or_path, {
+  const found = await resolveModel(config.model_name_or_path, { revision: config.model_revision });
+  const languageModel = await openLanguageModel(found.folder, {
     precision: config.precision,
     backward: config.backward,
   });
-  const tokenizer = await loadTokenizer(config.model_name_or_path);
+  const tokenizer = await loadTokenizer(found.folder);
+  const bytes = [...languageModel.checkpoint.tensors.values()].reduce((sum, t) => sum + t.length, 0);
+  const carried = found.from === "folder" && bytes <= CARRIED ? found.folder : undefined;
+  const named = found.from === "folder" ? found.folder : config.model_name_or_path;
   const [prompt] = (await promptLibrary({ name: config.prompt })) as [PromptDefinition];
   const audioSize = frontEnd.mean.length;
-  const runProjector = runProjectorConfig(config, audioSize, languageModel.config.hiddenSize);
+  const runProjector = runProjectorConfig(config, frontEnd, languageModel.config.hiddenSize);
   const adapterConfig = loraConfig({
     peft_type: "LORA",
     ...config.lora,
@@ -55,6 +67,8 @@ export async function assembleModel(
     adapterConfig,
     tokenizer,
     prompt,
+    baseModel: { name_or_path: carried === undefined ? named : "backbone", revision: found.revision ?? null },
+    carried,
     manifest: {
       labels: { scheme: scheme.name, words },
       scoring: { reduction: "sum", temperature: 1, abstain_below: null },
@@ -62,23 +76,25 @@ export async function assembleModel(
   };
 }
 
-/** The config's projector between frames of `audioSize` and the language model. Throws EmosllmError `config_invalid`. */
+/** The config's projector between frames and the language model; several layers of an encoder are summed. Throws EmosllmError `config_invalid`. */
 function runProjectorConfig(
-  { projector, front_end }: TrainConfig,
-  audioSize: number,
+  { projector }: TrainConfig,
+  { mean, encoder, settings }: FrontEndManifest,
   outputSize: number,
 ): ProjectorConfig {
-  const layers = Number(projector["num_layers_in"] ?? 1);
+  const audioSize = mean.length;
+  const layers = Number(projector["num_layers_in"] ?? encoder?.layers.length ?? 1);
   if (audioSize % layers !== 0)
     throw new EmosllmError(
       "config_invalid",
       `projector.num_layers_in: ${layers} layers do not divide frames of ${audioSize} features`,
     );
-  const hop = front_end.settings.hop_seconds;
+  const hop = Number(settings["hop_seconds"]);
   return projectorConfig(
     {
       ...(projector.type === "window_q_former" ? { frames_per_second: 1 / hop } : {}),
       ...projector,
+      num_layers_in: layers,
       input_size: audioSize / layers,
       output_size: outputSize,
     },

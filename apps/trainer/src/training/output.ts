@@ -26,7 +26,7 @@ export const metricsOf = ({ test, audioOnly, textOnly, majorityWa }: FinalTest):
 export async function writeBundle(
   folder: string,
   config: TrainConfig,
-  { frontEnd }: Pick<RunData, "frontEnd">,
+  { frontEnd, voice }: Pick<RunData, "frontEnd" | "voice">,
   model: RunModel,
   parameters: Readonly<Record<string, HostTensor>>,
   metrics: Readonly<Record<string, number>>,
@@ -36,12 +36,12 @@ export async function writeBundle(
   await saveBundle(folder, {
     manifest: {
       base_model: {
-        name_or_path: "backbone",
-        revision: null,
+        ...model.baseModel,
         model_type: languageModel.config.modelType,
         fingerprint: await fingerprint(languageModel),
       },
       front_end: frontEnd,
+      ...(voice ? { voice } : {}),
       ...model.manifest,
       prompt: model.prompt as unknown as Record<string, unknown>,
       prompt_sha256: promptHash(model.prompt),
@@ -51,7 +51,7 @@ export async function writeBundle(
     projectorConfig: model.projectorConfig,
     loraConfig: model.adapterConfig,
     card: modelCard(config, metrics),
-    backboneFolder: config.model_name_or_path,
+    ...(model.carried === undefined ? {} : { backboneFolder: model.carried }),
   });
 }
 

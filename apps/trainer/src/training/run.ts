@@ -37,5 +37,6 @@ export async function runTraining(config: TrainConfig, onEvent: OnTrainEvent): P
     return { ...result, bundle, trainSeconds };
   } finally {
     await trainer.dispose();
+    await data.dispose();
   }
 }

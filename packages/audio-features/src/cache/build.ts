@@ -12,6 +12,12 @@ import { audioKey, type FeatureIdentity } from "./key.ts";
 export interface CacheableFeature extends FeatureIdentity {
   /** `samples` are one channel at 16 kHz (or `BuildOptions.sampleRate`). */
   readonly compute: (samples: Float32Array, sampleRate: number) => FeatureFrames | Promise<FeatureFrames>;
+  /** For features that are faster for several clips at once: in order, each clip's the same as alone. */
+  readonly computeBatch?: {
+    /** Sound that goes through together, in seconds; at least one clip does. */
+    readonly seconds: number;
+    readonly run: (clips: readonly Float32Array[], sampleRate: number) => Promise<readonly FeatureFrames[]>;
+  };
 }
 
 /** A clip and what errors call it. */
@@ -33,8 +39,10 @@ export interface BuildEvent {
   /** Of this shard. */
   readonly done: number;
   readonly total: number;
-  /** Seconds of sound; 0 for a failed clip. */
+  /** Seconds of sound; 0 for a clip that could not be read. */
   readonly seconds: number;
+  /** What the cache has the clip under (`audioKey`); undefined where it failed. */
+  readonly key?: string;
   readonly message?: string;
 }
 
@@ -80,21 +88,33 @@ export async function buildFeatures(clips: readonly BuildClip[], options: BuildO
     runs.push(clips.slice(at, at + clipsPerShard));
   const total = runs.reduce((sum, run) => sum + run.length, 0);
   const tally = { clips: 0, computed: 0, cached: 0, failed: 0, seconds: 0 };
+  const batchSeconds = Math.max(0, ...features.map((feature) => feature.computeBatch?.seconds ?? 0));
   const caches = await Promise.all(features.map((feature) => openFeatureCache(options.cache, feature)));
   try {
     for (const run of runs) {
       await Promise.all(caches.map((cache) => cache.refresh()));
       const keys: string[] = [];
+      const flush = async (loaded: readonly Loaded[]): Promise<void> => {
+        await computeMissing(loaded, features, caches, sampleRate);
+        for (const { id, type, key, seconds, message } of loaded) {
+          if (type !== "failed") keys.push(key);
+          tally.clips++;
+          tally[type]++;
+          tally.seconds += seconds;
+          const known = type === "failed" ? (message === undefined ? {} : { message }) : { key };
+          options.onEvent?.({ type, id, seconds, done: tally.clips, total, ...known });
+        }
+      };
+      let waiting: Loaded[] = [];
       for (const clip of run) {
         options.signal?.throwIfAborted();
-        const result = await fill(clip, options, caches, sampleRate);
-        if (result.key) keys.push(result.key);
-        tally.clips++;
-        tally[result.type]++;
-        tally.seconds += result.seconds;
-        const { key: _, ...event } = result;
-        options.onEvent?.({ ...event, id: clip.id, done: tally.clips, total });
+        waiting.push(await loadClip(clip, options, caches, sampleRate));
+        // What waits is what no cache has yet; the others cost nothing.
+        if (missingSeconds(waiting) < batchSeconds) continue;
+        await flush(waiting);
+        waiting = [];
       }
+      await flush(waiting);
       for (const cache of caches) await cache.pack(keys);
     }
     for (const cache of caches) await cache.writeIndex();
@@ -104,34 +124,85 @@ export async function buildFeatures(clips: readonly BuildClip[], options: BuildO
   }
 }
 
-async function fill(
-  clip: BuildClip,
-  { features, load = (audio, rate) => loadSpeech(audio, { sampleRate: rate }) }: BuildOptions,
+/** A clip on its way; `type` and `message` change when it is computed. */
+interface Loaded {
+  readonly id: string;
+  readonly path: string;
+  /** Dropped once it is computed. */
+  samples: Float32Array;
+  readonly key: string;
+  readonly seconds: number;
+  type: BuildEvent["type"];
+  message?: string;
+  /** Some cache lacks it. */
+  readonly missing: boolean;
+}
+
+async function loadClip(
+  { id, audio }: BuildClip,
+  { load = (clip, rate) => loadSpeech(clip, { sampleRate: rate }) }: BuildOptions,
   caches: readonly FeatureCache[],
   sampleRate: number,
-): Promise<Pick<BuildEvent, "type" | "seconds" | "message"> & { key?: string }> {
+): Promise<Loaded> {
+  const { path } = audio;
   let samples: Float32Array;
   try {
-    samples = await load(clip.audio, sampleRate);
+    samples = await load(audio, sampleRate);
   } catch (error) {
     if (!(error instanceof EmosllmError)) throw error;
-    return { type: "failed", seconds: 0, message: error.message };
+    const nothing = { samples: new Float32Array(), key: "", seconds: 0, missing: false };
+    return { id, path, ...nothing, type: "failed", message: error.message };
   }
   const key = audioKey(samples, sampleRate);
+  const missing = caches.some((cache) => !cache.has(key));
   const seconds = samples.length / sampleRate;
-  let computed = false;
+  return { id, path, samples: missing ? samples : new Float32Array(), key, seconds, type: "cached", missing };
+}
+
+const missingSeconds = (clips: readonly Loaded[]): number =>
+  clips.reduce((sum, clip) => sum + (clip.missing ? clip.seconds : 0), 0);
+
+/** Computes and publishes, feature after feature, what caches lack of `clips`. */
+async function computeMissing(
+  clips: readonly Loaded[],
+  features: readonly CacheableFeature[],
+  caches: readonly FeatureCache[],
+  sampleRate: number,
+): Promise<void> {
   for (const [i, feature] of features.entries()) {
-    if (caches[i]!.has(key)) continue;
-    let frames: FeatureFrames;
-    try {
-      frames = await feature.compute(samples, sampleRate);
-    } catch (error) {
-      return { type: "failed", seconds, message: `${clip.audio.path}: ${feature.kind}: ${(error as Error).message}` };
+    const cache = caches[i]!;
+    const wanted = clips.filter((clip) => clip.missing && clip.type !== "failed" && !cache.has(clip.key));
+    const together = await computeTogether(wanted, feature, sampleRate);
+    for (const [k, clip] of wanted.entries()) {
+      if (cache.has(clip.key)) continue; // the same sound twice
+      let frames: FeatureFrames;
+      try {
+        frames = together?.[k] ?? (await feature.compute(clip.samples, sampleRate));
+      } catch (error) {
+        clip.type = "failed";
+        clip.message = `${clip.path}: ${feature.kind}: ${(error as Error).message}`;
+        continue;
+      }
+      await cache.put(clip.key, frames);
+      clip.type = "computed";
     }
-    await caches[i]!.put(key, frames);
-    computed = true;
   }
-  return { type: computed ? "computed" : "cached", seconds, key };
+  for (const clip of clips) clip.samples = new Float32Array();
+}
+
+/** undefined where the feature takes one clip at a time, or refuses one of these: then it will say which. */
+async function computeTogether(
+  clips: readonly Loaded[],
+  { computeBatch }: CacheableFeature,
+  sampleRate: number,
+): Promise<readonly FeatureFrames[] | undefined> {
+  if (!computeBatch || clips.length < 2) return undefined;
+  return computeBatch
+    .run(
+      clips.map(({ samples }) => samples),
+      sampleRate,
+    )
+    .catch(() => undefined);
 }
 
 function assertShard({ index, count }: WorkShard): void {

@@ -141,32 +141,52 @@ function logMelBands(
   });
 }
 
+/** Gathers mean and standard deviation of each column, clip after clip: none of them needs to stay. */
+export interface ColumnAccumulator {
+  /** Throws RangeError for a clip of another width. */
+  add(clip: { readonly data: ArrayLike<number>; readonly features: number }): void;
+  /** A constant column gets a deviation of 1. */
+  result(): { mean: Float64Array; std: Float64Array };
+}
+
+/** Starts without any frame. */
+export function columnAccumulator(): ColumnAccumulator {
+  let mean = new Float64Array(0);
+  let squares = new Float64Array(0);
+  let rows = 0;
+  return {
+    add: ({ data, features }) => {
+      if (rows === 0) [mean, squares] = [new Float64Array(features), new Float64Array(features)];
+      if (features !== mean.length)
+        throw new RangeError(`a clip has ${features} features, the first has ${mean.length}`);
+      for (let i = 0; i < data.length; i += features) {
+        const share = 1 / ++rows;
+        // Welford's update: exact also for columns whose mean is far from 0
+        for (let c = 0; c < features; c++) {
+          const away = data[i + c]! - mean[c]!;
+          mean[c]! += away * share;
+          squares[c]! += away * (data[i + c]! - mean[c]!);
+        }
+      }
+    },
+    result: () => ({
+      mean,
+      std: squares.map((s) => {
+        const deviation = Math.sqrt(s / Math.max(1, rows));
+        return deviation > 1e-8 ? deviation : 1;
+      }),
+    }),
+  };
+}
+
 /** Mean and standard deviation of each column over all frames of `clips`; a constant column gets a deviation of 1. */
 export function columnStatistics(clips: Iterable<{ data: ArrayLike<number>; features: number }>): {
   mean: Float64Array;
   std: Float64Array;
 } {
-  let mean = new Float64Array(0);
-  let squares = new Float64Array(0);
-  let rows = 0;
-  for (const { data, features } of clips) {
-    if (rows === 0) [mean, squares] = [new Float64Array(features), new Float64Array(features)];
-    if (features !== mean.length) throw new RangeError(`a clip has ${features} features, the first has ${mean.length}`);
-    for (let i = 0; i < data.length; i += features) {
-      rows++;
-      // Welford's update: exact also for columns whose mean is far from 0
-      for (let c = 0; c < features; c++) {
-        const away = data[i + c]! - mean[c]!;
-        mean[c]! += away / rows;
-        squares[c]! += away * (data[i + c]! - mean[c]!);
-      }
-    }
-  }
-  const std = squares.map((s) => {
-    const deviation = Math.sqrt(s / Math.max(1, rows));
-    return deviation > 1e-8 ? deviation : 1;
-  });
-  return { mean, std };
+  const columns = columnAccumulator();
+  for (const clip of clips) columns.add(clip);
+  return columns.result();
 }
 
 /** `(x - mean) / std` per column, in place. Throws RangeError when the widths differ. */

@@ -29,6 +29,8 @@ export interface FrameEncoder {
   readonly startSeconds: number;
   /** Fewest samples of a clip. */
   readonly shortest: number;
+  /** What else its numbers depend on, for a cache: `window_seconds` and `context_seconds`. */
+  readonly settings: Readonly<Record<string, number>>;
   /**
    * Frames of mono clips at `sampleRate`, full scale 1. A clip's frames do not depend on the others.
    * Throws EmosllmError `audio_empty` for a clip that gives no frame, `audio_decode` for one with values that are not finite.
@@ -46,7 +48,7 @@ export interface FrameEncoderOptions extends Pick<CompileOptions, "device" | "th
   readonly layers?: LayerChoice | undefined;
   /** Clips that are longer go through in overlapping windows of this length. Default 40, or what the model can take. */
   readonly windowSeconds?: number | undefined;
-  /** What a frame sees at least on each side in a window, as far as the clip goes. Default 5. */
+  /** What a frame sees at least on each side in a window, as far as the clip goes. Default 5, or a sixth of the window if that is less. */
   readonly contextSeconds?: number | undefined;
   /** Most sound of one batch, its padding included. Default 40 s; a window is never split. */
   readonly batchSeconds?: number | undefined;
@@ -101,7 +103,7 @@ export function frameEncoder(
   {
     layers: choice = -1,
     windowSeconds = 40,
-    contextSeconds = 5,
+    contextSeconds: wantedContext,
     batchSeconds = 40,
     ...session
   }: FrameEncoderOptions = {},
@@ -110,6 +112,7 @@ export function frameEncoder(
   const layers = resolveLayers(choice, encoder.config.layers);
   const features = layers.length * hiddenSize;
   const window = Math.max(1, Math.floor(Math.min(windowSeconds * sampleRate, longest ?? Infinity) / hop));
+  const contextSeconds = wantedContext ?? Math.min(5, (window * hop) / sampleRate / 6);
   const context = Math.ceil((contextSeconds * sampleRate) / hop);
   const sizes = { window, context, hop, width: frameWidth };
   if (window <= 2 * context)
@@ -141,6 +144,7 @@ export function frameEncoder(
     hopSeconds: hop / sampleRate,
     startSeconds: frameWidth / 2 / sampleRate,
     shortest,
+    settings: { window_seconds: (window * hop) / sampleRate, context_seconds: (context * hop) / sampleRate },
     async encode(clips) {
       checkClips(clips, { shortest, sampleRate });
       const out = clips.map((clip): EncodedFrames => {
