@@ -1,7 +1,7 @@
 /** @file Lowers a graph to the bytes of one ONNX model: equal parts once, frozen weights as byte ranges of their files. */
 import { type DType, type OpName, type Shape, type Tensor, describeType, isOp, topologicalOrder } from "@emosllm/graph";
 import { type ModelBuilder, modelBuilder } from "./onnx/builder.ts";
-import { type Lowering, type LoweredOp, lowerings } from "./onnx/lowerings.ts";
+import { type Lowering, type LoweredOp, type LoweringTable, lowerings } from "./onnx/lowerings.ts";
 import { type Initializer, type Node, type ValueInfo, encodeModel } from "./onnx/model.ts";
 import { type FileRanges, type WeightSource, checkWeight } from "./weight-source.ts";
 
@@ -29,6 +29,7 @@ export function lower(
   outputs: Readonly<Record<string, Tensor>>,
   weights: (name: string) => WeightSource | undefined,
   files: FileRanges,
+  table: LoweringTable = lowerings,
 ): LoweredModel {
   const order = topologicalOrder(Object.values(outputs));
   const inputs = collectInputs(order);
@@ -47,7 +48,7 @@ export function lower(
           ? weightValue(builder, t, weights(t.attrs.name), files)
           : isOp(t, "constant")
             ? constantValue(builder, t)
-            : (lowerings[t.op as LoweredOp] as Lowering<OpName>)(builder, t, x);
+            : (table[t.op as LoweredOp] as Lowering<OpName>)(builder, t, x);
       byKey.set(key, value);
     }
     values.set(t, value);

@@ -7,7 +7,9 @@ import type { HostArrays, HostTensor } from "./host-tensor.ts";
 import { type HazardFinder, checkSharedMemory, hazardFinder } from "./in-place.ts";
 import { type LoweredModel, type Port, lower } from "./lower.ts";
 import { mappedFiles } from "./mapped-files.ts";
+import { type LoweringTable, lowerings } from "./onnx/lowerings.ts";
 import type { Node } from "./onnx/model.ts";
+import { webgpuLowerings } from "./onnx/webgpu-lowerings.ts";
 import { checkFeeds, checkOutputs } from "./ports.ts";
 import { TFJS_DEVICES, type TfjsDevice, isTfjsDevice } from "./tfjs/devices.ts";
 import type { WeightSource } from "./weight-source.ts";
@@ -70,6 +72,12 @@ const ORT_TYPES: Readonly<Record<Exclude<DType, "bf16">, OrtType>> = {
   bool: "bool",
 };
 
+/** Providers with options of their own. */
+const PROVIDERS: Partial<Record<Device, ort.InferenceSession.ExecutionProviderConfig>> = {
+  // Its default layout turns convolutions with groups into wrong ones (onnxruntime 1.30).
+  webgpu: { name: "webgpu", preferredLayout: "NCHW" } as ort.InferenceSession.ExecutionProviderConfig,
+};
+
 let quiet = false;
 
 /** Lowers the graph and opens a session for it. Throws EmosllmError `runtime_failed` or `device_unavailable` when onnxruntime refuses. */
@@ -82,8 +90,12 @@ export async function compile(
   if (device && isTfjsDevice(device))
     return import("./tfjs/program.ts").then((m) => m.compile(outputs, { device, weights }));
   const find = typeof weights === "function" ? weights : (name: string) => weights.get(name);
-  return openProgram(lower(outputs, find, mappedFiles()), options);
+  return openProgram(lower(outputs, find, mappedFiles(), loweringsOf(device)), options);
 }
+
+/** The lowerings for a device. */
+export const loweringsOf = (device: Device | undefined): LoweringTable =>
+  device === "webgpu" ? webgpuLowerings : lowerings;
 
 /** Opens a session for a lowered model: the second half of {@link compile}. */
 export async function openProgram(
@@ -113,7 +125,7 @@ export async function openProgram(
   let session: ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(model.bytes, {
-      executionProviders: [device],
+      executionProviders: [PROVIDERS[device] ?? device],
       graphOptimizationLevel: "all",
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
@@ -134,7 +146,7 @@ export async function openProgram(
     const code = device === "cpu" ? "runtime_failed" : "device_unavailable";
     throw new EmosllmError(code, `The program could not be opened on '${device}': ${messageOf(cause)}`, { cause });
   }
-  return new OrtProgram(session, model, profile !== undefined);
+  return new OrtProgram(session, model, device, profile !== undefined);
 }
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
@@ -146,11 +158,13 @@ class OrtProgram implements Program {
   readonly #nodes: readonly Node[];
   #hazard: HazardFinder | undefined;
   #session: ort.InferenceSession | undefined;
+  readonly #device: Device;
   readonly #profiling: boolean;
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(session: ort.InferenceSession, model: LoweredModel, profiling: boolean) {
+  constructor(session: ort.InferenceSession, model: LoweredModel, device: Device, profiling: boolean) {
     this.#session = session;
+    this.#device = device;
     this.inputs = model.inputs;
     this.outputs = model.outputs;
     this.nodeCount = model.nodes.length;
@@ -165,6 +179,7 @@ class OrtProgram implements Program {
     const session = this.#session;
     if (!session) throw new EmosllmError("runtime_failed", "The program was disposed; compile it again.");
     const wanted = checkOutputs(this.outputs, only, into, checkFeeds(this.inputs, feeds));
+    if (this.#device === "webgpu") refuseEmpty(feeds);
     const targets = Object.entries(into);
     if (targets.length > 0)
       checkSharedMemory(targets, Object.entries(feeds), (this.#hazard ??= hazardFinder(this.#nodes)));
@@ -204,6 +219,13 @@ class OrtProgram implements Program {
   [Symbol.dispose](): void {
     void this.dispose();
   }
+}
+
+/** Some of onnxruntime's WebGPU kernels divide by the number of elements, which ends the process. */
+function refuseEmpty(feeds: Readonly<Record<string, HostTensor>>): void {
+  for (const [name, { shape, dtype }] of Object.entries(feeds))
+    if (shape.includes(0))
+      throw new RangeError(`The input '${name}' ${dtype}[${shape.join(",")}] is empty, which WebGPU cannot take.`);
 }
 
 function toOrt({ dtype, shape, data }: HostTensor): ort.Tensor {

@@ -10,7 +10,7 @@ import type { HostTensor } from "./host-tensor.ts";
 import { type LoweredModel, lower } from "./lower.ts";
 import { mappedFiles } from "./mapped-files.ts";
 import { checkFeeds, checkOutputs } from "./ports.ts";
-import type { CompileOptions, Program, RunOptions } from "./program.ts";
+import { type CompileOptions, type Program, type RunOptions, loweringsOf } from "./program.ts";
 import { startThread } from "./thread.ts";
 
 /** Options of {@link HostedProgram.run}. */
@@ -98,6 +98,7 @@ class WorkerHost implements ProgramHost {
       outputs,
       typeof weights === "function" ? weights : (name) => weights.get(name),
       mappedFiles(),
+      loweringsOf(options.device),
     );
     const bytes = lowered.bytes.slice();
     const id = this.#programs++;

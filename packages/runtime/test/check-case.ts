@@ -1,6 +1,7 @@
 /** @file Runs a case of the fixture on a device, with the gradients together and alone, and says what differs from PyTorch. */
 import { type Tensor, gradients, input, mul, sum, topologicalOrder } from "@emosllm/graph";
 import { type CompileOptions, type HostTensor, compile } from "../src/index.ts";
+import { fromHalf } from "../src/half.ts";
 import { type OpCase, buildCase, fixture } from "./op-cases.ts";
 
 /**
@@ -31,12 +32,6 @@ function difference(got: HostTensor, want: HostTensor, tolerance: number): strin
 
 function values({ dtype, data }: HostTensor): number[] {
   return Array.from(data as ArrayLike<number | bigint>, (v) => (dtype === "f16" ? fromHalf(Number(v)) : Number(v)));
-}
-
-function fromHalf(bits: number): number {
-  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-  if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
 }
 
 /** What is wrong with a case; nothing when all is well. */

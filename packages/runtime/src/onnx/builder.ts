@@ -1,5 +1,6 @@
 /** @file Collects the nodes of one ONNX model while a graph is lowered: names, small constants, and dimensions as run-time numbers. */
 import { type Dim, type DType, type Shape, type Tensor, dimTerms } from "@emosllm/graph";
+import { toHalf } from "../half.ts";
 import type { Attribute, Initializer, Node } from "./model.ts";
 
 /** What a lowering may use. Values are named by strings. */
@@ -42,21 +43,9 @@ function scalarBytes(value: number, dtype: DType): Uint8Array {
   if (dtype === "i64") return bytesOf(BigInt64Array.of(BigInt(value)));
   if (dtype === "i32") return bytesOf(Int32Array.of(value));
   if (dtype === "f32") return bytesOf(Float32Array.of(value));
-  if (dtype === "f16") return bytesOf(Uint16Array.of(halfBits(value)));
+  if (dtype === "f16") return bytesOf(Uint16Array.of(toHalf(value)));
   if (dtype === "bf16") throw new RangeError("internal: no scalar constants of type bf16");
   return bytesOf(dtype === "i8" ? Int8Array.of(value) : Uint8Array.of(value));
-}
-
-/** The bits of the nearest f16, ties to even. */
-function halfBits(value: number): number {
-  const size = Math.abs(value);
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  if (Number.isNaN(value)) return 0x7e00;
-  if (size >= 65520) return sign | 0x7c00;
-  const exponent = Math.max(-14, Math.floor(Math.log2(size || 2 ** -14)));
-  const steps = size / 2 ** (exponent - 10);
-  const up = Math.round(steps);
-  return sign | ((exponent + 14) * 1024 + (up - steps === 0.5 && up % 2 === 1 ? up - 1 : up));
 }
 
 /** `inputs`: the graph's fed tensors, whose shapes give the named dimensions their values. */

@@ -8,7 +8,8 @@ export type LoweredOp = Exclude<OpName, "input" | "weight" | "constant">;
 /** Adds nodes for `t`, whose inputs are the values `x`, and returns the value of the result. */
 export type Lowering<K extends OpName> = (b: Builder, t: Tensor<K>, x: readonly string[]) => string;
 
-const first = (names: readonly string[]): string => names[0] as string;
+/** The only output of most nodes. */
+export const first = (names: readonly string[]): string => names[0] as string;
 const plain =
   (opType: string): Lowering<LoweredOp> =>
   (b, _, x) =>
@@ -72,16 +73,41 @@ function scatterElements(
   return half ? first(b.node("Cast", [added], { to: ONNX_DTYPES.f16 })) : added;
 }
 
+/** Log probabilities along an axis. */
+type LogSoftmax = (b: Builder, x: string, axis: number) => string;
+
 /**
- * Log probabilities, which rows are ignored, and a class a row as a column (0 where ignored): shared by value and gradient.
- * (onnxruntime has no kernel for SoftmaxCrossEntropyLoss; what it puts in its place fails on no rows.)
+ * Cross entropy and its gradient share the log probabilities, which rows are ignored, and a class a row as a column (0 where
+ * ignored). (onnxruntime has no kernel for SoftmaxCrossEntropyLoss; what it puts in its place fails on no rows.)
  */
-const crossEntropy = (b: Builder, x: readonly string[], ignoreIndex: number): [string, string, string] =>
-  b.shared(`crossEntropy ${x[0]} ${x[1]} ${ignoreIndex}`, () => {
-    const ignored = first(b.node("Equal", [x[1] as string, b.scalar(ignoreIndex, "i64")]));
-    const target = first(b.node("Where", [ignored, b.scalar(0, "i64"), x[1] as string]));
-    return [first(b.node("LogSoftmax", [x[0] as string], { axis: 1 })), ignored, column(b, target)];
-  }) as [string, string, string];
+export function crossEntropyLowerings(
+  logSoftmax: LogSoftmax,
+): Pick<LoweringTable, "softmaxCrossEntropy" | "softmaxCrossEntropyGrad"> {
+  const parts = (b: Builder, x: readonly string[], ignoreIndex: number): [string, string, string] =>
+    b.shared(`crossEntropy ${x[0]} ${x[1]} ${ignoreIndex}`, () => {
+      const ignored = first(b.node("Equal", [x[1] as string, b.scalar(ignoreIndex, "i64")]));
+      const target = first(b.node("Where", [ignored, b.scalar(0, "i64"), x[1] as string]));
+      return [logSoftmax(b, x[0] as string, 1), ignored, column(b, target)];
+    }) as [string, string, string];
+  return {
+    softmaxCrossEntropy: (b, t, x) => {
+      const [logProbabilities, ignored, target] = parts(b, x, t.attrs.ignoreIndex);
+      const picked = first(b.node("GatherElements", [logProbabilities, target], { axis: 1 }));
+      const loss = first(b.node("Neg", [first(b.node("Squeeze", [picked, b.ints([1])]))]));
+      return first(b.node("Where", [ignored, b.scalar(0, t.dtype), loss]));
+    },
+    softmaxCrossEntropyGrad: (b, t, x) => {
+      const [logProbabilities, ignored, target] = parts(b, x, t.attrs.ignoreIndex);
+      const probabilities = first(b.node("Exp", [logProbabilities]));
+      const minusOne = first(b.node("Expand", [b.scalar(-1, "f32"), first(b.node("Shape", [target]))]));
+      const difference = first(
+        b.node("ScatterElements", [probabilities, target, minusOne], { axis: 1, reduction: "add" }),
+      );
+      const factor = column(b, first(b.node("Where", [ignored, b.scalar(0, "f32"), x[2] as string])));
+      return first(b.node("Mul", [difference, factor]));
+    },
+  };
+}
 const column = (b: Builder, value: string): string => first(b.node("Unsqueeze", [value, b.ints([1])]));
 
 const layerNorm = (b: Builder, x: readonly string[], epsilon: number): string[] =>
@@ -100,30 +126,41 @@ function dequantise(
   [data, scales]: readonly [string, string],
 ): string {
   const blocks = Math.ceil(k / blockSize);
-  let wide: string;
-  if (bits === 8) {
-    const rows = first(b.node("Reshape", [data, b.ints([n * blocks, blockSize])]));
-    const scale = first(b.node("Reshape", [scales, b.ints([-1])]));
-    const zero = first(b.node("Expand", [b.scalar(128, "u8"), b.ints([n * blocks])]));
-    const values = first(b.node("DequantizeLinear", [rows, scale, zero], { axis: 0 }));
-    wide = first(b.node("Reshape", [values, b.ints([n, blocks * blockSize])]));
-  } else {
-    const rows = first(b.node("Reshape", [data, b.ints([n, (blocks * blockSize) / 2])]));
-    const all = first(
-      b.node(
-        "Range",
-        [0, n, 1].map((v) => b.scalar(v, "i64")),
-      ),
-    );
-    const attributes = { bits, block_size: blockSize, gather_axis: 0, quantize_axis: 1 };
-    wide = first(b.contrib("GatherBlockQuantized", [rows, all, scales], attributes));
-  }
-  if (blocks * blockSize === k) return wide;
-  return first(b.node("Slice", [wide, b.ints([0]), b.ints([k]), b.ints([1])]));
+  if (bits === 4) return dequantiseByGather(b, { bits, blockSize, n, k }, [data, scales]);
+  const rows = first(b.node("Reshape", [data, b.ints([n * blocks, blockSize])]));
+  const scale = first(b.node("Reshape", [scales, b.ints([-1])]));
+  const zero = first(b.node("Expand", [b.scalar(128, "u8"), b.ints([n * blocks])]));
+  const values = first(b.node("DequantizeLinear", [rows, scale, zero], { axis: 0 }));
+  return withoutFilling(b, first(b.node("Reshape", [values, b.ints([n, blocks * blockSize])])), blocks * blockSize, k);
 }
 
-/** See {@link Lowering}. */
-export const lowerings: { readonly [K in LoweredOp]: Lowering<K> } = {
+/** Every row gathered. */
+export function dequantiseByGather(
+  b: Builder,
+  { bits, blockSize, n, k }: OpAttributes["dequantizeNBits"],
+  [data, scales]: readonly [string, string],
+): string {
+  const width = Math.ceil(k / blockSize) * blockSize;
+  const rows = first(b.node("Reshape", [data, b.ints([n, (width * bits) / 8])]));
+  const all = first(
+    b.node(
+      "Range",
+      [0, n, 1].map((v) => b.scalar(v, "i64")),
+    ),
+  );
+  const attributes = { bits, block_size: blockSize, gather_axis: 0, quantize_axis: 1 };
+  return withoutFilling(b, first(b.contrib("GatherBlockQuantized", [rows, all, scales], attributes)), width, k);
+}
+
+/** The last block is as long as the others. */
+const withoutFilling = (b: Builder, wide: string, width: number, k: number): string =>
+  width === k ? wide : first(b.node("Slice", [wide, b.ints([0]), b.ints([k]), b.ints([1])]));
+
+/** A lowering for every op. */
+export type LoweringTable = { readonly [K in LoweredOp]: Lowering<K> };
+
+/** The CPU's. */
+export const lowerings: LoweringTable = {
   range: (b, t) => first(b.node("Range", [b.scalar(0, "i64"), scalarDim(b, t.attrs.size), b.scalar(1, "i64")])),
   size: (b, t) => scalarDim(b, t.attrs.dim),
 
@@ -231,22 +268,7 @@ export const lowerings: { readonly [K in LoweredOp]: Lowering<K> } = {
     return first(b.node("Sub", [product, first(b.node("Mul", [y as string, total]))]));
   },
   logSoftmax: (b, t, x) => first(b.node("LogSoftmax", x, { axis: t.attrs.axis })),
-  softmaxCrossEntropy: (b, t, x) => {
-    const [logProbabilities, ignored, target] = crossEntropy(b, x, t.attrs.ignoreIndex);
-    const picked = first(b.node("GatherElements", [logProbabilities, target], { axis: 1 }));
-    const loss = first(b.node("Neg", [first(b.node("Squeeze", [picked, b.ints([1])]))]));
-    return first(b.node("Where", [ignored, b.scalar(0, t.dtype), loss]));
-  },
-  softmaxCrossEntropyGrad: (b, t, x) => {
-    const [logProbabilities, ignored, target] = crossEntropy(b, x, t.attrs.ignoreIndex);
-    const probabilities = first(b.node("Exp", [logProbabilities]));
-    const minusOne = first(b.node("Expand", [b.scalar(-1, "f32"), first(b.node("Shape", [target]))]));
-    const difference = first(
-      b.node("ScatterElements", [probabilities, target, minusOne], { axis: 1, reduction: "add" }),
-    );
-    const factor = column(b, first(b.node("Where", [ignored, b.scalar(0, "f32"), x[2] as string])));
-    return first(b.node("Mul", [difference, factor]));
-  },
+  ...crossEntropyLowerings((b, x, axis) => first(b.node("LogSoftmax", [x], { axis }))),
   layerNorm: (b, t, x) => first(layerNorm(b, x, t.attrs.epsilon)),
   layerNormStatistic: (b, t, x) => layerNorm(b, x, t.attrs.epsilon)[t.attrs.which === "mean" ? 1 : 2] as string,
   rmsNorm: (b, t, x) => first(rmsNorm(b, x, t.attrs.epsilon)),

@@ -5,7 +5,7 @@ import { EmosllmError } from "@emosllm/interfaces";
 import { HOST_ARRAYS, type HostArrays, type HostTensor, elements } from "../host-tensor.ts";
 import { type WeightSource, checkWeight } from "../weight-source.ts";
 import type { Tf } from "./backends.ts";
-import { fromBfloat, fromHalf, toHalf } from "./half.ts";
+import { fromBfloat, fromHalf, toHalf } from "../half.ts";
 import type { Value } from "./kernels.ts";
 
 type TfType = "float32" | "int32" | "bool";

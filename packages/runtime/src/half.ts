@@ -1,4 +1,4 @@
-/** @file Half precision as bits: TensorFlow.js has no such type, so values are widened when they come in and rounded when they go out. */
+/** @file Half precision as bits: JavaScript on Node 20 and TensorFlow.js have no such type. */
 
 const view = new DataView(new ArrayBuffer(4));
 
