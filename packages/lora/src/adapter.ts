@@ -1,9 +1,10 @@
 /** @file The trained part of a LoRA adapter: names and shapes as PEFT's files have them, and how it enters a backbone's linear layers. */
 import { type Linear, type TensorTable, frozen, linearOver } from "@emosllm/backbones";
-import { type Shape, type Tensor, add, concat, div, dropout, matmul, mul, split, sqrt, sub, sum } from "@emosllm/graph";
+import { type Shape, type Tensor, add, concat, constant, div, dropout, matmul, mul, split, sqrt, sub, sum } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraConfig } from "./config.ts";
 import { constantCopy } from "./constant-copy.ts";
+import { type InitialFactors, beginsWithBase } from "./initial-factors.ts";
 import { loraNames } from "./names.ts";
 import { replacedTensors } from "./replaced.ts";
 import { type LoraTarget, loraTargets, matchTargets } from "./targets.ts";
@@ -31,6 +32,8 @@ export interface LoraAdapter {
   readonly parameters: Readonly<Record<string, readonly number[]>>;
   /** Tensors of the base that are trained whole: name in the base -> name in `parameters`. */
   readonly replaced: ReadonlyMap<string, string>;
+  /** What A and B began with and the base is without, for "pissa" and "olora". */
+  readonly initial: InitialFactors | undefined;
   /** The backbone's linear layers with the adapter: W x + scaling * B(A x); with DoRA m / |W + scaling * B A| times that. */
   readonly apply: (linear: Linear, parameter: Parameter, options?: ApplyOptions) => Linear;
 }
@@ -50,10 +53,10 @@ const UNSUPPORTED: readonly string[] = [
   "velora_config",
 ];
 
-/** These take something out of the base's weights, so that A and B alone do not fit the plain base. */
-const CHANGES_BASE = /^(pissa|olora|corda|loftq|lora_ga|mica)/;
+/** These take something out of the base's weights in ways that this package does not compute, so that A and B alone do not fit the plain base. */
+const CHANGES_BASE = /^(corda|loftq|lora_ga|mica)/;
 
-function refuseUnsupported(config: LoraConfig): void {
+function refuseUnsupported(config: LoraConfig, given: InitialFactors | undefined): void {
   const asked = UNSUPPORTED.filter((key) => {
     const value = config[key];
     return value !== undefined && value !== null && value !== false && !(Array.isArray(value) && value.length === 0);
@@ -66,6 +69,11 @@ function refuseUnsupported(config: LoraConfig): void {
       "not_supported",
       `adapter_config.json: init_lora_weights '${initial}' changes the base's weights; save the adapter as a plain LoRA (PEFT: path_initial_model_for_weight_conversion)`,
     );
+  if (beginsWithBase(config) && !given)
+    throw new EmosllmError(
+      "not_supported",
+      `init_lora_weights '${String(initial)}' begins with a part of the base; give it as \`initial\` (initialFactors)`,
+    );
 }
 
 /** The output layer, where it has weights of its own. */
@@ -76,15 +84,17 @@ const outputPath = (tensors: TensorTable): string | undefined =>
 export interface LoraAdapterOptions {
   /** Throw for target names that match nothing (the default); otherwise they are left out. */
   readonly strict?: boolean;
+  /** The part of the base that "pissa" and "olora" begin with, from `initialFactors`; needed for these only. */
+  readonly initial?: InitialFactors | undefined;
 }
 
 /** Lays an adapter out over a base. Throws EmosllmError `adapter_invalid`, `not_supported`. */
 export function loraAdapter(
   config: LoraConfig,
   base: LoraBase,
-  { strict = true }: LoraAdapterOptions = {},
+  { strict = true, initial }: LoraAdapterOptions = {},
 ): LoraAdapter {
-  refuseUnsupported(config);
+  refuseUnsupported(config, initial);
   const output = outputPath(base.tensors);
   const find = strict
     ? loraTargets
@@ -133,6 +143,16 @@ export function loraAdapter(
       const ranks = found.map(({ rank }) => rank);
       return split(low, 1, ranks).map((part) => ({ seen: x, low: part }));
     };
+
+    /** W x + b -> the same without the part of W that A and B began with. */
+    const withoutInitial = ({ path, rank, scaling }: LoraTarget, y: Tensor, x: Tensor): Tensor => {
+      const factor = initial?.get(path);
+      if (!factor) return y;
+      const A = constant(factor.a, [rank, factor.a.length / rank]);
+      const B = constant(factor.b, [factor.b.length / rank, rank]);
+      return sub(y, matmul(matmul(x, A, { transB: true }), B, { transB: true, alpha: scaling }));
+    };
+
     /** W x + b -> the same with the adapter. */
     const adapted = (
       target: LoraTarget,
@@ -168,9 +188,9 @@ export function loraAdapter(
         if (bias) y = add(y, sub(bias, inBase(`${path}.bias`)));
         const target = byPath.get(path);
         const own = target && low.get(target);
-        return own ? adapted(target, y, x, own) : y;
+        return own ? adapted(target, withoutInitial(target, y, x), x, own) : y;
       });
     };
   };
-  return { config, targets, parameters, replaced, apply };
+  return { config, targets, parameters, replaced, initial, apply };
 }

@@ -14,7 +14,7 @@ export function rowNorms(matrix: Float32Array, rows: number): Float32Array {
 }
 
 /**
- * Values that leave the base as it is: A and B 0 (a trainer draws A), DoRA's magnitudes the norms of W's rows, biases and whole
+ * Values that leave the base as it is: A and B 0 (a trainer draws A) or what the adapter's `initial` took out of the base, DoRA's magnitudes the norms of W's rows, biases and whole
  * modules the base's. `names`: only these. Throws what reading the base throws.
  */
 export async function firstValues(
@@ -24,6 +24,12 @@ export async function firstValues(
 ): Promise<Map<string, StoredTensor>> {
   const sources = new Map([...adapter.replaced].map(([from, name]) => [name, from]));
   const magnitudes = new Map(adapter.targets.map((t) => [loraNames(t.path).magnitude, `${t.path}.weight`]));
+  const factors = new Map(
+    [...(adapter.initial ?? [])].flatMap(([path, { a, b }]) => [
+      [loraNames(path).a, a] as const,
+      [loraNames(path).b, b] as const,
+    ]),
+  );
   const read = async (name: string): Promise<Float32Array> => {
     const source = base.tensors.get(name);
     if (!source) throw new RangeError(`internal: the base has no '${name}'`);
@@ -34,8 +40,9 @@ export async function firstValues(
     const shape = adapter.parameters[name];
     if (!shape) throw new RangeError(`internal: the adapter has no '${name}'`);
     const [from, matrix] = [sources.get(name), magnitudes.get(name)];
+    const begun = factors.get(name);
     const data =
-      from !== undefined
+      begun !== undefined ? begun : from !== undefined
         ? await read(from)
         : matrix !== undefined
           ? rowNorms(await read(matrix), shape[0] as number)

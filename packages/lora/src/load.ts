@@ -6,7 +6,9 @@ import { EmosllmError } from "@emosllm/interfaces";
 import { type LoraAdapter, type LoraBase, loraAdapter } from "./adapter.ts";
 import { type LoraConfig, readLoraConfig } from "./config.ts";
 import { firstValues } from "./first-values.ts";
+import { type InitialFactors, beginsWithBase, initialFactors } from "./initial-factors.ts";
 import { PREFIX, loraNames } from "./names.ts";
+import { plainLora } from "./plain.ts";
 import { matchTargets } from "./targets.ts";
 
 /** What does not fit between an adapter's files and a base. All empty and false: everything fits. */
@@ -26,7 +28,7 @@ export interface AdapterReport {
   readonly allZero: boolean;
 }
 
-/** An adapter with its numbers. */
+/** An adapter with its numbers; one that began with a part of the base ("pissa", "olora") as the plain LoRA that it amounts to. */
 export interface LoadedAdapter {
   readonly config: LoraConfig;
   readonly adapter: LoraAdapter;
@@ -70,7 +72,8 @@ export async function loadAdapter(
   { strict = true }: LoadAdapterOptions = {},
 ): Promise<LoadedAdapter> {
   const config = await readLoraConfig(folder);
-  const adapter = loraAdapter(config, base, { strict });
+  const initial = await knownFactors(config, base);
+  const adapter = loraAdapter(config, base, { strict, initial });
   const output = base.tensors.has("lm_head.weight") ? "lm_head" : undefined;
   const { unmatched } = matchTargets(config, base.linearPaths, output);
   const file = await weightsFile(folder);
@@ -100,7 +103,19 @@ export async function loadAdapter(
   const absent = [...missing, ...wrongShape.map((w) => w.name)];
   for (const [name, t] of await firstValues(adapter, base, absent))
     tensors.set(name, { dtype: "f32", shape: t.shape, data: t.data as Float32Array });
-  return { config, adapter, tensors, report };
+  if (!initial) return { config, adapter, tensors, report };
+  const plain = plainLora(adapter, tensors);
+  return { ...plain, adapter: loraAdapter(plain.config, base, { strict }), report };
+}
+
+/** What "pissa" and "olora" took out of the base, computed anew; it is random for "pissa_niter_N". */
+async function knownFactors(config: LoraConfig, base: LoraBase): Promise<InitialFactors | undefined> {
+  if (beginsWithBase(config) && /niter/i.test(String(config.init_lora_weights)))
+    throw new EmosllmError(
+      "not_supported",
+      `adapter_config.json: init_lora_weights '${String(config.init_lora_weights)}' took a random part out of the base that is not stored; save the adapter as a plain LoRA (PEFT: path_initial_model_for_weight_conversion)`,
+    );
+  return initialFactors(config, base);
 }
 
 /**

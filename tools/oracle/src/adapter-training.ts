@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { causalLayout, openLanguageModel } from "@emosllm/backbones";
 import { type StoredTensor, loadSafetensors } from "@emosllm/checkpoints";
 import { type Tensor, gather, input, mean, reshape, softmaxCrossEntropy } from "@emosllm/graph";
-import { loadAdapter, loraPlusRateFactor } from "@emosllm/lora";
-import { i64 } from "@emosllm/runtime";
+import { type LoraAdapter, type LoraBase, loadAdapter, loraPlusRateFactor } from "@emosllm/lora";
+import { type HostTensor, f32, i64 } from "@emosllm/runtime";
 import { adamW, constantRate, openTrainer } from "@emosllm/training";
 import { largest, relativeError } from "./compare.ts";
 
@@ -24,8 +24,26 @@ export const TRAINING_LIMITS: AdapterTraining = { losses: 1e-5, gradients: 2e-5,
  */
 const LIVE_GRADIENT = 1e-3;
 
-/** Replays the training of one variant's folder. */
-export async function replayTraining(folder: string): Promise<AdapterTraining> {
+/** An adapter over its base, and its values before the first step. */
+export interface Beginning {
+  readonly adapter: LoraAdapter;
+  readonly values: ReadonlyMap<string, ArrayLike<number>>;
+}
+
+/** Replays the training of one variant's folder, from the values in its `adapter/`. */
+export const replayTraining = async (folder: string): Promise<AdapterTraining> =>
+  (
+    await trainAgain(folder, async (base) => {
+      const { adapter, tensors } = await loadAdapter(join(folder, "adapter"), base);
+      return { adapter, values: new Map([...tensors].map(([name, t]) => [name, t.data])) };
+    })
+  ).errors;
+
+/** Trains as the golden did, from what `begin` gives; compares, and gives the trained values. A row of A and its column of B may have the other sign than PEFT's where `begin` says so (`sign` by name, an element each). */
+export async function trainAgain(
+  folder: string,
+  begin: (base: LoraBase) => Promise<Beginning & { readonly signs?: ReadonlyMap<string, ArrayLike<number>> }>,
+): Promise<{ readonly errors: AdapterTraining; readonly trained: ReadonlyMap<string, HostTensor<"f32">> }> {
   const golden = await loadSafetensors(join(folder, "golden.safetensors"));
   const wanted = (name: string): Float32Array => {
     const t = golden.get(name);
@@ -36,10 +54,11 @@ export async function replayTraining(folder: string): Promise<AdapterTraining> {
   const [rows, length] = shape as readonly [number, number];
   const ids = Array.from(data as BigInt64Array, Number);
   const model = await openLanguageModel(join(folder, "backbone"));
-  const { adapter, tensors } = await loadAdapter(join(folder, "adapter"), {
-    linearPaths: model.linearPaths,
-    tensors: model.checkpoint.tensors,
-  });
+  const { adapter, values, signs } = await begin({ linearPaths: model.linearPaths, tensors: model.checkpoint.tensors });
+  const turned = (name: string, data: Float32Array): Float32Array => {
+    const sign = signs?.get(name);
+    return sign ? data.map((v, i) => v * (sign[i] as number)) : data;
+  };
   const places = ids.flatMap((_, i) => (i % length < length - 1 ? [i] : []));
   const trainer = await openTrainer({
     weights: model.weights,
@@ -65,7 +84,7 @@ export async function replayTraining(folder: string): Promise<AdapterTraining> {
     },
   });
   try {
-    for (const [name, t] of Object.entries(trainer.parameters.tensors)) t.data.set(tensors.get(name)?.data ?? []);
+    for (const [name, t] of Object.entries(trainer.parameters.tensors)) t.data.set(values.get(name) ?? []);
     const feeds = { ids: i64(ids), places: i64(places), next: i64(places.map((p) => ids[p + 1] as number)) };
     const losses: number[] = [];
     const result = { gradients: 0, final: 0 };
@@ -73,16 +92,19 @@ export async function replayTraining(folder: string): Promise<AdapterTraining> {
       losses.push((await trainer.accumulate("next-token", feeds, true)).loss);
       if (step === 0)
         for (const [name, t] of Object.entries(trainer.gradients.tensors))
-          result.gradients = Math.max(result.gradients, relativeError(t.data, wanted(`grad.${name}`)));
+          result.gradients = Math.max(result.gradients, relativeError(turned(name, t.data), wanted(`grad.${name}`)));
       await trainer.update();
     }
     for (const [name, t] of Object.entries(trainer.parameters.tensors)) {
       const first = wanted(`grad.${name}`);
       const floor = LIVE_GRADIENT * largest(first);
-      const apart = relativeError(t.data, wanted(`final.${name}`), (i) => Math.abs(first[i] as number) > floor);
+      const apart = relativeError(turned(name, t.data), wanted(`final.${name}`), (i) => Math.abs(first[i] as number) > floor);
       result.final = Math.max(result.final, apart);
     }
-    return { losses: relativeError(losses, wanted("losses")), ...result };
+    const trained = new Map(
+      Object.entries(trainer.parameters.tensors).map(([name, t]) => [name, f32(Float32Array.from(t.data), t.shape)]),
+    );
+    return { errors: { losses: relativeError(losses, wanted("losses")), ...result }, trained };
   } finally {
     await trainer.dispose();
   }
