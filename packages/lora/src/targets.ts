@@ -106,6 +106,11 @@ export const isAllLinear = (wanted: LoraConfig["target_modules"]): boolean =>
 export function loraTargets(config: LoraConfig, linearPaths: readonly string[], outputPath?: string): LoraTarget[] {
   const { targets, unmatched } = matchTargets(config, linearPaths, outputPath);
   if (unmatched.length > 0) {
+    if (outputPath === undefined && unmatched.some((name) => /(^|\.)lm_head$/.test(name)))
+      throw new EmosllmError(
+        "adapter_invalid",
+        `adapter_config.json: target_modules ${JSON.stringify(unmatched)}: this model's output layer is its embedding matrix (tie_word_embeddings), an adapter on it would do nothing; leave lm_head out`,
+      );
     const leaves = [...new Set(linearPaths.map((p) => p.split(".").at(-1)))];
     throw new EmosllmError(
       "adapter_invalid",

@@ -16,6 +16,7 @@ import {
   takeRows,
   where,
 } from "@emosllm/graph";
+import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraAdapter } from "@emosllm/lora";
 import type { Projector } from "@emosllm/projector";
 import { type AudioInputs, type BatchForm, type StepInputs, stepInputs } from "./step-inputs.ts";
@@ -51,9 +52,20 @@ export interface EmoSllmGraph {
 
 type Parameter = (name: string, shape: Shape) => Tensor;
 
+/** An adapter on an output layer that the model does not use would be trained, saved and never seen. */
+function checkOutputLayer({ languageModel, adapter }: EmoSllmParts): void {
+  const touched = adapter?.targets.some((t) => t.path === "lm_head") || adapter?.replaced.has("lm_head.weight");
+  if (touched && languageModel.config.tieWordEmbeddings)
+    throw new EmosllmError(
+      "adapter_invalid",
+      "the adapter changes lm_head, but this model's output layer is its embedding matrix (tie_word_embeddings), whatever the checkpoint stores; leave lm_head out",
+    );
+}
+
 /** Builds the graph. Nothing is computed here. */
 export function buildGraph(parts: EmoSllmParts, form: BatchForm): EmoSllmGraph {
   const { languageModel, projector, adapter } = parts;
+  checkOutputLayer(parts);
   const read: Record<string, Tensor> = {};
   const parameter: Parameter = (name, shape) => (read[name] ??= input(name, shape));
   const inputs = stepInputs(form, parts.audioSize, projector.vectors);

@@ -1,4 +1,6 @@
+import type { TensorSource } from "@emosllm/checkpoints";
 import { type Tensor, gradients } from "@emosllm/graph";
+import { type LoraConfig, loraAdapter, loraConfig } from "@emosllm/lora";
 import { projectorConfig } from "@emosllm/projector";
 import { compile, feedsOf } from "@emosllm/runtime";
 import { describe, expect, test } from "vitest";
@@ -73,4 +75,17 @@ describe.each(KINDS)("$type", (own) => {
       d.forEach((v, i) => expect(Math.abs(v - (sum[i] as number)) / most, name).toBeLessThan(2e-5));
     }
   });
+});
+
+test("an adapter on an output layer that is the embedding matrix is refused, not trained for nothing", async () => {
+  const { parts } = await tinyModel(4);
+  const base = { linearPaths: parts.languageModel.linearPaths, tensors: new Map(parts.languageModel.checkpoint.tensors) };
+  const on = (names: readonly string[]): LoraConfig => loraConfig({ peft_type: "LORA", target_modules: names });
+  expect(() => loraAdapter(on(["q_proj", "lm_head"]), base)).toThrow(/output layer is its embedding matrix/);
+  // Some checkpoints store the matrix again under lm_head; the model does not read it.
+  const embeddings = base.tensors.get("model.embed_tokens.weight") as TensorSource;
+  base.tensors.set("lm_head.weight", { ...embeddings, name: "lm_head.weight" });
+  const adapter = loraAdapter(on(["q_proj", "lm_head"]), base);
+  const form = { shared: false, audio: true, branched: false };
+  expect(() => buildGraph({ ...parts, adapter }, form)).toThrow(/the adapter changes lm_head, but/);
 });

@@ -7,7 +7,7 @@ import { normal, randomStream } from "./random.ts";
 
 /**
  * Fills a store. Each tensor has a random stream of its own, so a changed shape elsewhere changes nothing here. `fromBase`: values
- * of what begins as the base has it (DoRA's magnitudes, biases, whole modules), from `firstValues` of `@emosllm/lora`. Throws
+ * of what begins as the base has it (DoRA's magnitudes, biases, whole modules; A and B of PiSSA and OLoRA), from `firstValues` of `@emosllm/lora`. Throws
  * EmosllmError `not_supported` for such a parameter without a value.
  */
 export function initialise(
@@ -18,7 +18,7 @@ export function initialise(
 ): void {
   for (const [name, t] of Object.entries(store.tensors)) {
     const given = fromBase.get(name);
-    if (given && !DRAWN.test(name)) {
+    if (given && (!DRAWN.test(name) || adapter?.initial)) {
       t.data.set(given.data as Float32Array);
       continue;
     }
