@@ -1,6 +1,20 @@
 /** @file The trained part of a LoRA adapter: names and shapes as PEFT's files have them, and how it enters a backbone's linear layers. */
 import { type Linear, type TensorTable, frozen, linearOver } from "@emosllm/backbones";
-import { type Shape, type Tensor, add, concat, constant, div, dropout, matmul, mul, split, sqrt, sub, sum } from "@emosllm/graph";
+import {
+  type Shape,
+  type Tensor,
+  add,
+  concat,
+  constant,
+  div,
+  dropout,
+  matmul,
+  mul,
+  split,
+  sqrt,
+  sub,
+  sum,
+} from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraConfig } from "./config.ts";
 import { constantCopy } from "./constant-copy.ts";

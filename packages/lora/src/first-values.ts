@@ -42,11 +42,13 @@ export async function firstValues(
     const [from, matrix] = [sources.get(name), magnitudes.get(name)];
     const begun = factors.get(name);
     const data =
-      begun !== undefined ? begun : from !== undefined
-        ? await read(from)
-        : matrix !== undefined
-          ? rowNorms(await read(matrix), shape[0] as number)
-          : new Float32Array(shape.reduce((p, d) => p * d, 1));
+      begun !== undefined
+        ? begun
+        : from !== undefined
+          ? await read(from)
+          : matrix !== undefined
+            ? rowNorms(await read(matrix), shape[0] as number)
+            : new Float32Array(shape.reduce((p, d) => p * d, 1));
     values.set(name, { dtype: "f32", shape, data });
   }
   return values;

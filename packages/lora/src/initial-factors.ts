@@ -45,7 +45,8 @@ export async function initialFactors(
 ): Promise<InitialFactors | undefined> {
   if (!beginsWithBase(config)) return undefined;
   const kind = String(config.init_lora_weights).toLowerCase();
-  if (config.use_dora) throw new EmosllmError("not_supported", `init_lora_weights '${kind}' with use_dora is not supported`);
+  if (config.use_dora)
+    throw new EmosllmError("not_supported", `init_lora_weights '${kind}' with use_dora is not supported`);
   const rounds = NITER.exec(kind)?.[1];
   const targets = loraTargets(config, base.linearPaths, base.tensors.has("lm_head.weight") ? "lm_head" : undefined);
   const factors = new Map<string, InitialFactor>();
@@ -61,7 +62,15 @@ export async function initialFactors(
     if (kind === "olora") {
       const { q, r } = firstQr(matrix, rank);
       // Q and R are taken as they are; PEFT divides by nothing, so the part that leaves the base is `scaling` times Q R.
-      factors.set(path, factorOf(q, r, () => 1, () => 1));
+      factors.set(
+        path,
+        factorOf(
+          q,
+          r,
+          () => 1,
+          () => 1,
+        ),
+      );
     } else {
       const triplets: SingularTriplets =
         rounds === undefined

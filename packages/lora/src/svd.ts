@@ -118,13 +118,15 @@ function jacobi(matrix: Matrix): SingularTriplets {
   }
   const order = column.map((c, i) => ({ i, value: norm(c) })).sort((a, b) => b.value - a.value);
   const left: Float64Array[] = [];
-  for (const { i } of order) left.push(nextDirection(Float64Array.from(column[i] as Float64Array), left, 1e-14 * scale));
+  for (const { i } of order)
+    left.push(nextDirection(Float64Array.from(column[i] as Float64Array), left, 1e-14 * scale));
   return { left, values: order.map((o) => o.value), right: order.map((o) => right[o.i] as Float64Array) };
 }
 
 function transposed({ rows, columns, data }: Matrix): Matrix {
   const turned = new Float64Array(data.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) turned[c * rows + r] = data[r * columns + c] as number;
+  for (let r = 0; r < rows; r++)
+    for (let c = 0; c < columns; c++) turned[c * rows + r] = data[r * columns + c] as number;
   return { rows: columns, columns: rows, data: turned };
 }
 
@@ -147,7 +149,11 @@ export function largestSingular(matrix: Matrix, count: number): SingularTriplets
   const [us, vs]: [Float64Array[], Float64Array[]] = [[], []];
   const [alphas, betas]: [number[], number[]] = [[], []];
   // Any start that is not orthogonal to a wanted vector will do; a fixed one keeps results the same.
-  let v = nextDirection(Float64Array.from({ length: matrix.columns }, (_, i) => Math.sin(i * i + 1)), [], 0);
+  let v = nextDirection(
+    Float64Array.from({ length: matrix.columns }, (_, i) => Math.sin(i * i + 1)),
+    [],
+    0,
+  );
   let before: readonly number[] = [];
   for (let k = 1; ; k++) {
     vs.push(v);

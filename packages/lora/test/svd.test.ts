@@ -8,7 +8,8 @@ function randoms(seed: number): () => number {
     return s / 2 ** 31 - 1;
   };
 }
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a, (v, i) => v * (b[i] as number)).reduce((x, y) => x + y, 0);
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  Array.from(a, (v, i) => v * (b[i] as number)).reduce((x, y) => x + y, 0);
 
 /** U diag(values) V^T with random orthonormal U and V, so that the answer is known. */
 function known(rows: number, columns: number, values: readonly number[], seed: number): Float64Array {
@@ -18,7 +19,10 @@ function known(rows: number, columns: number, values: readonly number[], seed: n
   const [us, vs] = [basis(rows), basis(columns)];
   return Float64Array.from({ length: rows * columns }, (_, at) => {
     const [o, i] = [Math.floor(at / columns), at % columns];
-    return values.reduce((s, v, k) => s + v * ((us[k] as Float64Array)[o] as number) * ((vs[k] as Float64Array)[i] as number), 0);
+    return values.reduce(
+      (s, v, k) => s + v * ((us[k] as Float64Array)[o] as number) * ((vs[k] as Float64Array)[i] as number),
+      0,
+    );
   });
 }
 

@@ -79,7 +79,10 @@ describe.each(KINDS)("$type", (own) => {
 
 test("an adapter on an output layer that is the embedding matrix is refused, not trained for nothing", async () => {
   const { parts } = await tinyModel(4);
-  const base = { linearPaths: parts.languageModel.linearPaths, tensors: new Map(parts.languageModel.checkpoint.tensors) };
+  const base = {
+    linearPaths: parts.languageModel.linearPaths,
+    tensors: new Map(parts.languageModel.checkpoint.tensors),
+  };
   const on = (names: readonly string[]): LoraConfig => loraConfig({ peft_type: "LORA", target_modules: names });
   expect(() => loraAdapter(on(["q_proj", "lm_head"]), base)).toThrow(/output layer is its embedding matrix/);
   // Some checkpoints store the matrix again under lm_head; the model does not read it.

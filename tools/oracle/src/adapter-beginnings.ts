@@ -1,7 +1,16 @@
 /** @file Adapters that begin with a part of the base (PiSSA, OLoRA): first values, training and the plain LoRA they become, against `peft_torch.py begin`. */
 import { join } from "node:path";
 import { type StoredTensor, loadSafetensors } from "@emosllm/checkpoints";
-import { type LoraAdapter, firstValues, initialFactors, loraAdapter, loraConfig, loraNames, plainLora, readLoraConfig } from "@emosllm/lora";
+import {
+  type LoraAdapter,
+  firstValues,
+  initialFactors,
+  loraAdapter,
+  loraConfig,
+  loraNames,
+  plainLora,
+  readLoraConfig,
+} from "@emosllm/lora";
 import { type AdapterTraining, trainAgain } from "./adapter-training.ts";
 import { relativeError } from "./compare.ts";
 
@@ -41,9 +50,15 @@ function signsOf(adapter: LoraAdapter, golden: ReadonlyMap<string, StoredTensor>
       for (let i = k * input; i < (k + 1) * input; i++) s += (ours[i] as number) * (theirs[i] as number);
       return s < 0 ? -1 : 1;
     });
-    signs.set(names.a, ours.map((_, i) => row[Math.floor(i / input)] as number));
+    signs.set(
+      names.a,
+      ours.map((_, i) => row[Math.floor(i / input)] as number),
+    );
     const size = (adapter.parameters[names.b] as readonly number[]).reduce((x, y) => x * y, 1);
-    signs.set(names.b, Float32Array.from({ length: size }, (_, i) => row[i % rank] as number));
+    signs.set(
+      names.b,
+      Float32Array.from({ length: size }, (_, i) => row[i % rank] as number),
+    );
   }
   return signs;
 }
@@ -53,7 +68,8 @@ export async function replayBeginning(folder: string, kind: string): Promise<Beg
   const golden = await loadSafetensors(join(folder, "golden.safetensors"));
   const stored = await readLoraConfig(join(folder, "plain"));
   // PEFT's plain config has everything doubled; this is what it was made from.
-  const halved = (t: Readonly<Record<string, number>>) => Object.fromEntries(Object.entries(t).map(([k, v]) => [k, v / 2]));
+  const halved = (t: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(t).map(([k, v]) => [k, v / 2]));
   const config = loraConfig({
     ...stored,
     init_lora_weights: kind,
@@ -73,7 +89,13 @@ export async function replayBeginning(folder: string, kind: string): Promise<Beg
       values.set(name, data);
       const sign = signs.get(name) as Float32Array;
       const theirs = golden.get(`first.${name}`)?.data as Float32Array;
-      first = Math.max(first, relativeError(data.map((v, i) => v * (sign[i] as number)), theirs));
+      first = Math.max(
+        first,
+        relativeError(
+          data.map((v, i) => v * (sign[i] as number)),
+          theirs,
+        ),
+      );
     }
     return { adapter, values, signs };
   });
@@ -82,7 +104,10 @@ export async function replayBeginning(folder: string, kind: string): Promise<Beg
   const change = Math.max(
     ...adapter.targets.map(({ path }) => relativeError(product(plain.tensors, path), product(theirs, path))),
   );
-  if (JSON.stringify(plain.config.r) !== JSON.stringify(stored.r) || Math.abs(plain.config.lora_alpha - stored.lora_alpha) > 1e-9)
+  if (
+    JSON.stringify(plain.config.r) !== JSON.stringify(stored.r) ||
+    Math.abs(plain.config.lora_alpha - stored.lora_alpha) > 1e-9
+  )
     throw new Error(`${folder}: our plain config has r ${plain.config.r}, lora_alpha ${plain.config.lora_alpha}`);
   return { ...errors, first, change };
 }

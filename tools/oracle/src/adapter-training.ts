@@ -98,7 +98,11 @@ export async function trainAgain(
     for (const [name, t] of Object.entries(trainer.parameters.tensors)) {
       const first = wanted(`grad.${name}`);
       const floor = LIVE_GRADIENT * largest(first);
-      const apart = relativeError(turned(name, t.data), wanted(`final.${name}`), (i) => Math.abs(first[i] as number) > floor);
+      const apart = relativeError(
+        turned(name, t.data),
+        wanted(`final.${name}`),
+        (i) => Math.abs(first[i] as number) > floor,
+      );
       result.final = Math.max(result.final, apart);
     }
     const trained = new Map(
