@@ -6,7 +6,6 @@ import type { StoredTensor } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraAdapter } from "./adapter.ts";
 import { type LoraConfig, loraConfig } from "./config.ts";
-import type { InitialFactors } from "./initial-factors.ts";
 import { loraNames } from "./names.ts";
 
 type Values = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number | bigint> }>;

@@ -7,6 +7,7 @@ export {
   type PredictionTable,
   type TableOptions,
 } from "./prediction-table.ts";
+export { renderStudies, type ProbeStudy, type SensitivityStudy, type Studies } from "./studies.ts";
 export { forEachLine, type Line } from "./read-lines.ts";
 export { summarizePredictions, type SummaryOptions } from "./summarize.ts";
 export type {

@@ -5,51 +5,35 @@ import { asNumber, asPercent, type Format, plural, range, value, whole } from ".
 import { hardestSection } from "./page/hardest.ts";
 import { type Html, html, raw } from "./page/html.ts";
 import { dimensions, probabilities, softLabels, transcription } from "./page/others.ts";
-import { STYLE } from "./page/style.ts";
+import { studySections } from "./page/studies.ts";
+import { wholePage } from "./page/whole.ts";
+import type { Studies } from "./studies.ts";
 import type { MetricsSummary, Score } from "./summary.ts";
 
 /** Options of {@link renderReport}. */
 export interface ReportOptions {
   /** Default: the name of the predictions file. */
   title?: string | undefined;
+  /** What `emosllm prompts sensitivity` and `emosllm probe` found out about the same model. */
+  studies?: Studies | undefined;
   /** Sound of the hardest utterances by id, as `data:` URLs; others get no player. */
   audio?: ReadonlyMap<string, string> | undefined;
 }
 
 /** A self-contained page: figures as inline SVG, sound as data, no script, and a policy that forbids every request. */
-export function renderReport(summary: MetricsSummary, { title, audio }: ReportOptions = {}): string {
+export function renderReport(summary: MetricsSummary, { title, audio, studies = {} }: ReportOptions = {}): string {
   const name = title ?? summary.file.split(/[\\/]/).at(-1)!;
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta
-          http-equiv="Content-Security-Policy"
-          content="default-src 'none'; style-src 'unsafe-inline'; media-src data:; img-src data:"
-        />
-        <title>${name}: evaluation</title>
-        <style>
-          ${raw(STYLE)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <header>
-            <h1>${name}</h1>
-            <p>${subtitle(summary)}</p>
-          </header>
-          ${cards(summary)}
+  return wholePage(
+    name,
+    subtitle(summary),
+    html`${cards(summary)}
           <div class="grid">
             ${classification(summary)}${probabilities(summary)}${comparison(summary.comparison)}${folds(summary)}${slices(summary)}
             <div class="trio">${softLabels(summary)}${dimensions(summary)}${transcription(summary)}</div>
-            ${hardestSection(summary.hardest, audio)}
+            ${studySections(studies)} ${hardestSection(summary.hardest, audio)}
           </div>
-          <footer>${method(summary)}</footer>
-        </main>
-      </body>
-    </html> `;
-  return page.html;
+          <footer>${method(summary)}</footer>`,
+  );
 }
 
 function subtitle({ rows, labels, intervals }: MetricsSummary): string {

@@ -7,6 +7,7 @@ export const commands: SubCommandsDef = {
   features: () => import("./features.ts").then((m) => m.default),
   predict: () => import("./predict.ts").then((m) => m.default),
   serve: () => import("./serve.ts").then((m) => m.default),
+  probe: () => import("./probe.ts").then((m) => m.default),
   train: () => import("./train.ts").then((m) => m.default),
   evaluate: () => import("./evaluate.ts").then((m) => m.default),
   compare: () => import("./compare.ts").then((m) => m.default),

@@ -129,7 +129,13 @@ async function findPrompt(reference: string, name: string | undefined): Promise<
 }
 
 const command: CommandDef = defineCommand({
-  meta: { name: "prompts", description: "List, check and render task prompts" },
-  subCommands: { list, check, render },
+  meta: { name: "prompts", description: "List, check and render task prompts; find the best, measure how much they matter" },
+  subCommands: {
+    list,
+    check,
+    render,
+    search: () => import("./prompts-search.ts").then((m) => m.default),
+    sensitivity: () => import("./prompts-sensitivity.ts").then((m) => m.default),
+  },
 });
 export default command;
