@@ -1,8 +1,9 @@
 /** @file Writes the page of a summary of predictions, the hardest utterances' sound included. */
+import { readFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { decodeAudio, encodeWav, resample, selectChannel } from "@emosllm/audio-features";
 import { EmosllmError } from "@emosllm/interfaces";
-import { type MetricsSummary, renderReport } from "@emosllm/report";
+import { type MetricsSummary, type Studies, renderReport } from "@emosllm/report";
 import { writeWhole } from "./write-whole.ts";
 
 /** Options of {@link writeReportPage}. */
@@ -10,7 +11,7 @@ export interface ReportPageOptions {
   readonly title?: string | undefined;
   /** Put the hardest utterances' sound into the page. */
   readonly sound: boolean;
-  /** Relative sound files count from here. */
+  /** Relative sound files count from here; `sensitivity.json` and `probe.json` in it go into the page. */
   readonly folder: string;
 }
 
@@ -21,7 +22,7 @@ export async function writeReportPage(
   { title, sound, folder }: ReportPageOptions,
 ): Promise<void> {
   const audio = sound ? await soundOf(summary, folder) : new Map<string, string>();
-  const text = renderReport(summary, { title, audio });
+  const text = renderReport(summary, { title, audio, studies: await studiesIn(folder) });
   try {
     await writeWhole(page, text);
   } catch (cause) {
@@ -53,4 +54,19 @@ async function soundOf(summary: MetricsSummary, folder: string): Promise<Map<str
     }
   }
   return sounds;
+}
+
+/** What `emosllm prompts sensitivity` and `emosllm probe` left in the folder. */
+async function studiesIn(folder: string): Promise<Studies> {
+  const read = async <T>(name: string): Promise<T | undefined> => {
+    const text = await readFile(join(folder, name), "utf8").catch(() => undefined);
+    try {
+      return text === undefined ? undefined : (JSON.parse(text) as T);
+    } catch (cause) {
+      throw new EmosllmError("config_invalid", `${join(folder, name)} is not JSON: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  };
+  return { sensitivity: await read("sensitivity.json"), probe: await read("probe.json") };
 }

@@ -27,12 +27,12 @@ export function renderReport(summary: MetricsSummary, { title, audio, studies = 
     name,
     subtitle(summary),
     html`${cards(summary)}
-          <div class="grid">
-            ${classification(summary)}${probabilities(summary)}${comparison(summary.comparison)}${folds(summary)}${slices(summary)}
-            <div class="trio">${softLabels(summary)}${dimensions(summary)}${transcription(summary)}</div>
-            ${studySections(studies)} ${hardestSection(summary.hardest, audio)}
-          </div>
-          <footer>${method(summary)}</footer>`,
+      <div class="grid">
+        ${classification(summary)}${probabilities(summary)}${comparison(summary.comparison)}${folds(summary)}${slices(summary)}
+        <div class="trio">${softLabels(summary)}${dimensions(summary)}${transcription(summary)}</div>
+        ${studySections(studies)} ${hardestSection(summary.hardest, audio)}
+      </div>
+      <footer>${method(summary)}</footer>`,
   );
 }
 

@@ -18,7 +18,10 @@ type About = Readonly<Record<string, unknown>>;
 export interface SensitivityStudy {
   readonly about: About;
   /** Each way of asking, with its level of each factor. */
-  readonly runs: readonly ({ readonly name: string; readonly factors: Readonly<Record<string, string>> } & UaWithInterval)[];
+  readonly runs: readonly ({
+    readonly name: string;
+    readonly factors: Readonly<Record<string, string>>;
+  } & UaWithInterval)[];
   readonly mean: number;
   readonly worst: number;
   readonly best: number;
@@ -39,7 +42,12 @@ export interface SensitivityStudy {
   }[];
   readonly most_sensitive: string | null;
   /** Leaving a slot out of the bundle's own prompt: UA with and without, share of answers that change. */
-  readonly slots: readonly { readonly slot: string; readonly with: number; readonly without: number; readonly changed: number }[];
+  readonly slots: readonly {
+    readonly slot: string;
+    readonly with: number;
+    readonly without: number;
+    readonly changed: number;
+  }[];
   readonly most_sensitive_slot: string | null;
 }
 

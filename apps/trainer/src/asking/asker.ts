@@ -1,16 +1,20 @@
 /** @file Asks a bundle in any way: any prompt, label words in any order, any sound beside any words. What searches, sensitivity and probes are made of. */
 import { type AudioClip, type BundleManifest, EmosllmError, type Utterance } from "@emosllm/interfaces";
-import { loadSpeech } from "@emosllm/audio-features";
+import { type Speaker, loadSpeech } from "@emosllm/audio-features";
 import { readClipBytes } from "@emosllm/datasets";
 import {
   type BatchRow,
   type Frames,
+  type FrontEnd,
+  type RawFrames,
   SHORTEST_SECONDS,
   answerProbabilities,
   loadBundle,
+  measureClip,
   normalisedFrames,
+  openFrontEnd,
   openScorer,
-  rawFrames,
+  voiceDescriber,
 } from "@emosllm/model";
 import {
   type LabelWord,
@@ -27,6 +31,8 @@ import {
 export interface Sound {
   readonly key: string;
   readonly samples: () => Promise<Float32Array>;
+  /** Who speaks, for bins by gender or speaker. */
+  readonly who?: Speaker;
 }
 
 /** One question. */
@@ -34,8 +40,8 @@ export interface Question {
   /** null: no sound */
   readonly sound: Sound | null;
   readonly transcript?: string | undefined;
-  /** The voice in words. */
-  readonly voice?: string | undefined;
+  /** The voice in words; a sound: as the bundle's own bins describe it (nothing where the bundle has none). */
+  readonly voice?: string | Sound | undefined;
   /** Default: the bundle's own. */
   readonly prompt?: PromptDefinition | undefined;
   /** The labels in the order and words in which they are asked for; default the bundle's. */
@@ -52,6 +58,8 @@ export interface Asker {
   readonly words: readonly LabelWord[];
   /** The clip of an utterance. */
   sound(utterance: Utterance): Sound;
+  /** A sound's voice in the words of the bundle's bins; undefined where it has none. */
+  describe(sound: Sound): Promise<string | undefined>;
   /** The likeliest label of each question; answers are never withheld here. */
   ask(questions: readonly Question[], onProgress?: (done: number) => void): Promise<string[]>;
   dispose(): Promise<void>;
@@ -74,13 +82,26 @@ export async function openAsker(folder: string, { batchSize = 16 }: { batchSize?
     const others = [entry.word, ...entry.synonyms].filter((w) => w !== word);
     return { ...entry, label, word, synonyms: others };
   });
+  let opened: Promise<FrontEnd> | undefined;
+  const frontEnd = (): Promise<FrontEnd> => (opened ??= openFrontEnd(manifest.front_end, { base: bundle.folder }));
+  const describeMeasures = manifest.voice && voiceDescriber(manifest.voice);
+  const said = new Map<string, string>();
+  const describe = async ({ key, samples, who }: Sound): Promise<string | undefined> => {
+    if (!describeMeasures) return undefined;
+    const before = said.get(key);
+    if (before !== undefined) return before;
+    const text = describeMeasures(measureClip(await samples(), manifest.front_end.sample_rate), who);
+    said.set(key, text);
+    return text;
+  };
   const heard = new Map<string, Frames>();
   let kept = 0;
   const frames = async ({ key, samples }: Sound): Promise<Frames> => {
     const before = heard.get(key);
     if (before) return before;
-    const raw = rawFrames(await samples(), manifest.front_end);
-    const made = normalisedFrames(raw, manifest.front_end);
+    const clip = await samples();
+    const [raw] = await (await frontEnd()).frames([clip]);
+    const made = normalisedFrames(raw as RawFrames, manifest.front_end);
     if (kept + made.data.byteLength <= KEPT) {
       heard.set(key, made);
       kept += made.data.byteLength;
@@ -88,8 +109,9 @@ export async function openAsker(folder: string, { batchSize = 16 }: { batchSize?
     return made;
   };
   const rowOf = async (question: Question): Promise<BatchRow> => {
-    const { sound, transcript, voice, prompt: own = prompt, labels: options = words } = question;
+    const { sound, transcript, prompt: own = prompt, labels: options = words } = question;
     const audio = sound !== null;
+    const voice = typeof question.voice === "object" ? await describe(question.voice) : question.voice;
     const { before, after } = renderPrompt(own, { audio, transcript, voice, labels: options }, tokenizer);
     const answers = answersOf(own, options).map((answer) => tokenizer.encodeAnswer(answer));
     return { before, after, answers, frames: sound ? await frames(sound) : undefined };
@@ -99,7 +121,15 @@ export async function openAsker(folder: string, { batchSize = 16 }: { batchSize?
     prompt,
     labels,
     words,
-    sound: (utterance) => ({ key: utterance.id, samples: () => clipSamples(utterance, manifest.front_end.sample_rate) }),
+    sound: (utterance) => ({
+      key: utterance.id,
+      samples: () => clipSamples(utterance, manifest.front_end.sample_rate),
+      who: {
+        ...(utterance.gender === undefined ? {} : { gender: utterance.gender }),
+        ...(utterance.speaker === undefined ? {} : { speaker: utterance.speaker }),
+      },
+    }),
+    describe,
     async ask(questions, onProgress) {
       const answers: string[] = Array.from({ length: questions.length });
       let done = 0;
@@ -121,7 +151,10 @@ export async function openAsker(folder: string, { batchSize = 16 }: { batchSize?
       }
       return answers;
     },
-    dispose: () => scorer.dispose(),
+    async dispose() {
+      await scorer.dispose();
+      await (await opened?.catch(() => undefined))?.dispose();
+    },
   };
 }
 

@@ -1,10 +1,10 @@
 /** @file The arguments by which searches, sensitivity and probes choose their utterances, and the utterances. */
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type Part, SCHEMES } from "@emosllm/datasets";
+import { type Part, SCHEMES, type Split, type ValidationRule } from "@emosllm/datasets";
 import { EmosllmError, type Utterance } from "@emosllm/interfaces";
 import { randomStream, shuffle } from "@emosllm/training";
-import { wholeArg } from "../commands/_args.ts";
+import { oneOf, wholeArg } from "../commands/_args.ts";
 import { corpusPart } from "../evaluation/corpus-part.ts";
 import type { Asker } from "./asker.ts";
 
@@ -27,6 +27,7 @@ export interface PartArguments {
   readonly scheme?: string | undefined;
   readonly protocol?: string | undefined;
   readonly fold?: string | undefined;
+  readonly validation?: string | undefined;
   readonly limit?: string | undefined;
   readonly seed: string;
 }
@@ -46,12 +47,14 @@ export async function chosenUtterances(
 ): Promise<ChosenUtterances> {
   const run = await runConfig(bundle);
   const corpus = args.corpus ?? run["corpus"];
-  if (typeof corpus !== "string") throw new EmosllmError("usage", "--corpus NAME:PATH is needed: no config.json beside the bundle names one");
+  if (typeof corpus !== "string")
+    throw new EmosllmError("usage", "--corpus NAME:PATH is needed: no config.json beside the bundle names one");
   const sameCorpus = corpus === run["corpus"];
   const protocol = args.protocol ?? (sameCorpus ? run["protocol"] : undefined);
   if (typeof protocol !== "string" && part !== "test")
     throw new EmosllmError("usage", `--protocol is needed to know the ${part} part (emosllm corpus list)`);
-  const fold = args.fold === undefined ? Number((sameCorpus ? run["fold"] : undefined) ?? 1) : wholeArg("fold", args.fold, 1);
+  const fold =
+    args.fold === undefined ? Number((sameCorpus ? run["fold"] : undefined) ?? 1) : wholeArg("fold", args.fold, 1);
   const seed = wholeArg("seed", args.seed, 0);
   const name = asker.manifest.labels.scheme;
   const known = Object.hasOwn(SCHEMES, name) ? SCHEMES[name] : undefined;
@@ -63,7 +66,16 @@ export async function chosenUtterances(
     // The run's split, where it is the run's corpus.
     seed: sameCorpus ? Number(run["seed"] ?? 0) : seed,
     part,
+    ...(part === "validation"
+      ? { validation: validationRule(args.validation, sameCorpus ? run["validation"] : undefined) }
+      : {}),
   });
+  const both = part === "validation" ? overlap(found.split) : 0;
+  if (both > 0)
+    throw new EmosllmError(
+      "usage",
+      `${both} validation utterances of ${String(protocol)} are in its test part; searching on them would make test figures worthless (--validation ${VALIDATION_RULES.join("|")})`,
+    );
   const limit = args.limit === undefined ? Infinity : wholeArg("limit", args.limit, 1);
   const drawn = shuffle(found.utterances, randomStream(seed, "utterances")).slice(0, limit);
   const order = new Map(found.utterances.map((u, i) => [u.id, i]));
@@ -88,4 +100,29 @@ async function runConfig(bundle: string): Promise<Readonly<Record<string, unknow
   } catch {
     return {};
   }
+}
+
+const overlap = (split: Split | undefined): number => {
+  const test = new Set(split?.test);
+  return (split?.validation ?? []).filter((id) => test.has(id)).length;
+};
+
+/** All that keep the test part out. */
+const VALIDATION_RULES = [
+  "other-session",
+  "next-fold",
+  "other-speaker",
+  "random-speakers",
+  "random-utterances",
+] as const;
+
+/** Where a run's validation part came from, or as asked. Throws EmosllmError `usage` for a run that held nothing back. */
+function validationRule(asked: string | undefined, ofRun: unknown): ValidationRule | undefined {
+  if (asked !== undefined) return oneOf("validation", asked, VALIDATION_RULES);
+  if (ofRun === "none")
+    throw new EmosllmError(
+      "usage",
+      `the run trained on everything but its test part (validation: none), so there is no validation part to search on; --validation ${VALIDATION_RULES.join("|")} takes one, of utterances that it was trained on`,
+    );
+  return ofRun as ValidationRule | undefined;
 }

@@ -13,7 +13,10 @@ import { listArg, oneOf, wholeArg } from "../commands/_args.ts";
 
 /** Arguments of the space. */
 export const SPACE_ARGS = {
-  prompts: { type: "string", description: "names or YAML files, separated by commas; default every curated emotion prompt of the language" },
+  prompts: {
+    type: "string",
+    description: "names or YAML files, separated by commas; default every curated emotion prompt of the language",
+  },
   language: { type: "string", default: "en", description: "of the curated prompts" },
   variants: { type: "string", description: "at most so many prompts" },
   orders: { type: "string", default: "3", description: "label orders; the scheme's own is the first" },
@@ -30,7 +33,10 @@ const FILLED = ["transcript", "voice"] as const;
 
 /** Throws EmosllmError `usage`, `prompt_invalid`. */
 export async function askedSpace(
-  args: { readonly [K in "language" | "orders" | "forms" | "slots"]: string } & { readonly prompts?: string | undefined; readonly variants?: string | undefined },
+  args: { readonly [K in "language" | "orders" | "forms" | "slots"]: string } & {
+    readonly prompts?: string | undefined;
+    readonly variants?: string | undefined;
+  },
   labels: readonly string[],
   seed: number,
 ): Promise<PromptConfiguration[]> {

@@ -12,7 +12,12 @@ export interface UaScore {
 /** Rounds of the bootstrap. */
 const ROUNDS = 1000;
 
-export function uaScore(truth: readonly string[], answers: readonly string[], labels: readonly string[], seed = 0): UaScore {
+export function uaScore(
+  truth: readonly string[],
+  answers: readonly string[],
+  labels: readonly string[],
+  seed = 0,
+): UaScore {
   const matrix = confusionMatrix(truth, answers, { labels });
   const { uar } = bootstrapMatrix(matrix, { uar: unweightedAverageRecall }, { rounds: ROUNDS, seed });
   return { ua: uar.estimate, low: uar.low, high: uar.high, n: truth.length };

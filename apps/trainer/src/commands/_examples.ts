@@ -12,6 +12,15 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "prompts list": ["prompts list --task emotion --language en", "prompts list --json"],
   "prompts check": ["prompts check my-prompts.yaml --json"],
   "prompts render": ["prompts render emotion-question-first --model tools/tiny-backbone/model --transcript 'I see.'"],
+  "prompts search": [
+    "prompts search --bundle runs/r16/best --out runs/r16/search",
+    "prompts search --config config.yaml --prompts emotion-plain,my-prompts.yaml --orders 5 --out runs/search",
+  ],
+  "prompts sensitivity": ["prompts sensitivity --bundle runs/demo/best --orders 4 --out runs/demo/sensitivity"],
+  probe: [
+    "probe --bundle runs/demo/best --out runs/demo/probe",
+    "probe --bundle runs/demo/best --out runs/demo/probe --corruptions noise:20,10,5,0 reverb:0.4,0.8 telephone wer:0.1,0.3",
+  ],
   features: ["features extract turn.wav --features log-mel --out turn.safetensors", "features size cache"],
   "features bins": ["features bins iemocap:data/IEMOCAP_full_release --protocol loso5 --fold 5 --out bins.json"],
   "features build": ["features build meld:data/MELD.Raw --features egemaps --cache cache --shard 0/8"],

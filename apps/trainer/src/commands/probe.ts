@@ -17,7 +17,7 @@ import {
 } from "@emosllm/prompts";
 import { type ProbeStudy, renderStudies } from "@emosllm/report";
 import { defineCommand } from "citty";
-import { type Asker, type Question, openAsker } from "../asking/asker.ts";
+import { type Asker, type Question, type Sound, openAsker } from "../asking/asker.ts";
 import { readCorruptions } from "../asking/corruptions.ts";
 import { type ChosenUtterances, PART_ARGS, chosenUtterances } from "../asking/part.ts";
 import { uaScore } from "../asking/score.ts";
@@ -56,8 +56,7 @@ const probe = defineCommand({
     try {
       const { utterances, about } = await chosenUtterances(args.bundle, asker, args, part);
       const line = statusLine();
-      const ask: Ask = (name, questions) =>
-        asker.ask(questions, (n) => line.show(`${name}: ${n}/${questions.length}`));
+      const ask: Ask = (name, questions) => asker.ask(questions, (n) => line.show(`${name}: ${n}/${questions.length}`));
       const study: ProbeStudy = {
         about: { ...about, metric: "ua" },
         ...(args.reliance ? await reliance(asker, utterances, ask, seed) : { conditions: [], reliance: [] }),
@@ -83,7 +82,9 @@ async function reliance(
   seed: number,
 ): Promise<Pick<ProbeStudy, "conditions" | "reliance">> {
   const byId = new Map(utterances.map((u) => [u.id, u]));
-  const known: ProbeUtterance[] = utterances.map(({ id, label, text: transcript }) => ({ id, label, transcript }));
+  const known: ProbeUtterance[] = [];
+  for (const u of utterances)
+    known.push({ id: u.id, label: u.label, transcript: u.text, voice: await asker.describe(asker.sound(u)) });
   const has: Readonly<Record<Modality, boolean>> = {
     audio: true,
     transcript: known.some((u) => (u.transcript ?? "").trim() !== ""),
@@ -142,14 +143,15 @@ async function robustness(
     const heard = wer > 0 ? simulateTranscriptErrors(texts, { wer, seed }) : undefined;
     const questions = utterances.map((u, i): Question => {
       const own = asker.sound(u);
+      const corrupted: Sound = {
+        ...own,
+        key: `${u.id}\n${name}`,
+        samples: async () => corrupt(await own.samples(), rate, sound, { seed: `${seed}/${u.id}` }),
+      };
+      const asked = sound.length === 0 ? own : corrupted;
       return {
-        sound:
-          sound.length === 0
-            ? own
-            : {
-                key: `${u.id}\n${name}`,
-                samples: async () => corrupt(await own.samples(), rate, sound, { seed: `${seed}/${u.id}` }),
-              },
+        sound: asked,
+        voice: asked,
         transcript: heard ? heard.transcripts[i] : u.text,
       };
     });
@@ -162,7 +164,9 @@ async function robustness(
 const share = (v: number): string => `${(100 * v).toFixed(1)} %`;
 const text = (s: ProbeStudy): string =>
   [
-    ...s.conditions.map((c) => `${c.condition.padEnd(22)} UA ${share(c.ua)} (${share(c.low)} to ${share(c.high)}) of ${c.n}`),
+    ...s.conditions.map(
+      (c) => `${c.condition.padEnd(22)} UA ${share(c.ua)} (${share(c.low)} to ${share(c.high)}) of ${c.n}`,
+    ),
     ...s.reliance.map((r) =>
       r.share === null
         ? `${r.modality} swapped: no answer follows either side`

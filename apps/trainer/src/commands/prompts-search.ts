@@ -25,6 +25,7 @@ const search = defineCommand({
     bundle: { type: "string", description: "folder of a trained model" },
     config: { type: "string", description: "a training config instead: its run's best bundle" },
     ...SPACE_ARGS,
+    validation: { type: "string", description: "where validation comes from, when not as the run had it" },
     eta: { type: "string", default: "3", description: "a round keeps one in so many" },
     "min-examples": { type: "string", default: "24", description: "utterances of the first round at least" },
     ...PART_ARGS,
@@ -49,11 +50,17 @@ const search = defineCommand({
         const questions = asked.map((u) => ({
           sound: asker.sound(u),
           transcript: c.slots.includes("transcript") ? u.text : undefined,
+          voice: c.slots.includes("voice") ? asker.sound(u) : undefined,
           prompt: c.prompt,
           labels: c.labels,
         }));
         const answers = await asker.ask(questions, (n) => line.show(`${c.name}: ${n}/${questions.length}`));
-        const { ua, low, high, n } = uaScore(asked.map((u) => u.label), answers, asker.labels, seed);
+        const { ua, low, high, n } = uaScore(
+          asked.map((u) => u.label),
+          answers,
+          asker.labels,
+          seed,
+        );
         return { score: ua, low, high, n };
       };
       const examples: SearchExample[] = utterances.map(({ id }) => ({ id, split: "validation" }));
@@ -106,7 +113,14 @@ interface Found {
   readonly low: number | null;
   readonly high: number | null;
 }
-const text = (s: { configurations: number; evaluations: number; utterances?: unknown; winner: Found; median: Found; margin: number }): string =>
+const text = (s: {
+  configurations: number;
+  evaluations: number;
+  utterances?: unknown;
+  winner: Found;
+  median: Found;
+  margin: number;
+}): string =>
   [
     `${s.configurations} configurations, ${s.evaluations} evaluations on up to ${String(s.utterances)} validation utterances; no test utterance was opened`,
     `winner  UA ${share(s.winner.score)} (${share(s.winner.low)} to ${share(s.winner.high)})  ${s.winner.name}`,

@@ -47,6 +47,7 @@ const sensitivity = defineCommand({
           predictions: await ask(`${runs.length + 1}/${configurations.length}`, (u) => ({
             sound: asker.sound(u),
             transcript: c.slots.includes("transcript") ? u.text : undefined,
+            voice: c.slots.includes("voice") ? asker.sound(u) : undefined,
             prompt: c.prompt,
             labels: c.labels,
           })),
@@ -94,13 +95,18 @@ async function slotEffects(
 ): Promise<SensitivityStudy["slots"]> {
   const truth = utterances.map((u) => u.label);
   const score = (answers: readonly string[]): number => uaScore(truth, answers, asker.labels).ua;
-  const full = (u: (typeof utterances)[number]): Question => ({ sound: asker.sound(u), transcript: u.text });
+  const full = (u: (typeof utterances)[number]): Question => ({
+    sound: asker.sound(u),
+    transcript: u.text,
+    voice: asker.sound(u),
+  });
   const all = await ask("all slots", full);
   const without: Readonly<Record<string, (q: Question) => Question>> = {
     audio: (q) => ({ ...q, sound: null }),
     ...(utterances.some((u) => (u.text ?? "").trim() !== "")
       ? { transcript: (q: Question) => ({ ...q, transcript: undefined }) }
       : {}),
+    ...(asker.manifest.voice ? { voice: (q: Question) => ({ ...q, voice: undefined }) } : {}),
   };
   const effects = [];
   for (const [slot, change] of Object.entries(without)) {
@@ -116,7 +122,12 @@ const text = (s: SensitivityStudy): string =>
   [
     `${s.runs.length} ways of asking: UA mean ${share(s.mean)}, worst ${share(s.worst)}, best ${share(s.best)}, spread ${share(s.spread)}`,
     `answers agree in ${share(s.agreement)} of pairs; ${share(s.unanimous)} of utterances are answered alike by all`,
-    ...s.factors.map((f) => `  ${f.factor.padEnd(8)} changes ${share(f.changed)} of answers, range of means ${share(f.range)}`),
-    ...s.slots.map((e) => `  without ${e.slot.padEnd(11)} ${share(e.changed)} of answers change, UA ${share(e.with)} to ${share(e.without)}`),
+    ...s.factors.map(
+      (f) => `  ${f.factor.padEnd(8)} changes ${share(f.changed)} of answers, range of means ${share(f.range)}`,
+    ),
+    ...s.slots.map(
+      (e) =>
+        `  without ${e.slot.padEnd(11)} ${share(e.changed)} of answers change, UA ${share(e.with)} to ${share(e.without)}`,
+    ),
     "",
   ].join("\n");

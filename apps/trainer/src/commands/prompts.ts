@@ -129,7 +129,10 @@ async function findPrompt(reference: string, name: string | undefined): Promise<
 }
 
 const command: CommandDef = defineCommand({
-  meta: { name: "prompts", description: "List, check and render task prompts; find the best, measure how much they matter" },
+  meta: {
+    name: "prompts",
+    description: "List, check and render task prompts; find the best, measure how much they matter",
+  },
   subCommands: {
     list,
     check,

@@ -9,7 +9,9 @@ import {
   openCorpus,
   type Part,
   parseCorpus,
+  type Protocol,
   type Split,
+  type ValidationRule,
 } from "@emosllm/datasets";
 import { EmosllmError, type EmotionScheme, type Utterance } from "@emosllm/interfaces";
 
@@ -21,6 +23,8 @@ export interface PartOptions {
   readonly scheme?: string | undefined;
   /** Without a protocol the whole corpus is the part. */
   readonly protocol?: string | undefined;
+  /** Where validation comes from, when not as the protocol has it. */
+  readonly validation?: ValidationRule | undefined;
   readonly fold?: number;
   readonly seed?: number;
   readonly part?: Part;
@@ -50,7 +54,10 @@ export async function corpusPart(reference: string, options: PartOptions): Promi
   const split =
     protocolName === undefined
       ? undefined
-      : applyProtocol(await corpusProtocol(corpus, protocolName), utterances, { fold, seed });
+      : applyProtocol(await withValidation(corpusProtocol(corpus, protocolName), options.validation), utterances, {
+          fold,
+          seed,
+        });
   const ids = split && new Set(split[part]);
   const chosen = ids ? utterances.filter((u) => ids.has(u.id)) : utterances;
   const scheme = across?.name ?? labels.name;
@@ -60,3 +67,8 @@ export async function corpusPart(reference: string, options: PartOptions): Promi
   }
   return { utterances: chosen, split, scheme };
 }
+
+const withValidation = async (
+  protocol: Promise<Protocol>,
+  validation: ValidationRule | undefined,
+): Promise<Protocol> => ({ ...(await protocol), ...(validation === undefined ? {} : { validation }) });

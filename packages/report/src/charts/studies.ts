@@ -63,14 +63,17 @@ export function sensitivityChart({ runs, mean }: SensitivityStudy): string {
     marks: [
       Plot.ruleX([mean], { stroke: COLORS.grey, strokeDasharray: "5 4", strokeWidth: 1.5 }),
       Plot.text([[mean, rows[0]]], { text: ["mean"], dy: -20, fill: COLORS.grey, fontSize: 11 }),
-      Plot.ruleY(rows.map((row) => ({ row, own: points.filter((p) => p.row === row).map((p) => p.ua) })), {
-        y: "row",
-        x1: (d: { own: number[] }) => Math.min(...d.own),
-        x2: (d: { own: number[] }) => Math.max(...d.own),
-        stroke: COLORS.sky,
-        strokeWidth: 6,
-        strokeOpacity: 0.45,
-      }),
+      Plot.ruleY(
+        rows.map((row) => ({ row, own: points.filter((p) => p.row === row).map((p) => p.ua) })),
+        {
+          y: "row",
+          x1: (d: { own: number[] }) => Math.min(...d.own),
+          x2: (d: { own: number[] }) => Math.max(...d.own),
+          stroke: COLORS.sky,
+          strokeWidth: 6,
+          strokeOpacity: 0.45,
+        },
+      ),
       Plot.dot(points, { x: "ua", y: "row", fill: COLORS.blue, fillOpacity: 0.65, r: 4.5, stroke: "white" }),
     ],
   });
@@ -108,7 +111,7 @@ export function relianceChart(reliance: ProbeStudy["reliance"]): string {
     y: { domain: points.map((p) => p.modality), label: null, tickSize: 0 },
     marks: [
       Plot.ruleX([0.5], { stroke: COLORS.grey, strokeDasharray: "5 4", strokeWidth: 1.5 }),
-      Plot.barX(points, { x: "estimate", y: "modality", fill: COLORS.sky, inset: 8 }),
+      Plot.barX(points, { x: "estimate", y: "modality", fill: COLORS.sky, insetTop: 8, insetBottom: 8 }),
       Plot.ruleY(points, { x1: "low", x2: "high", y: "modality", stroke: COLORS.ink, strokeWidth: 2 }),
       Plot.text(points, {
         y: "modality",
@@ -133,7 +136,7 @@ export function corruptionChart(corruptions: ProbeStudy["corruptions"]): string 
     return own.sort((a, b) => up * ((a.severity ?? 0) - (b.severity ?? 0))).map(labelOf);
   };
   const labelOf = (c: (typeof rest)[number]): string =>
-    c.severity === null ? c.corruption : c.unit === "" ? percent(c.severity) : `${c.severity}\u00a0${c.unit}`;
+    c.severity === null ? "" : c.unit === "" ? percent(c.severity) : `${c.severity}\u00a0${c.unit}`;
   const order = panels.flatMap((name) => mildFirst(name).map((label) => `${name}\t${label}`));
   const points = rest.map((c) => ({ ...c, at: `${c.corruption}\t${labelOf(c)}` }));
   return draw("Unweighted average recall under corruptions of growing severity", {
@@ -141,9 +144,9 @@ export function corruptionChart(corruptions: ProbeStudy["corruptions"]): string 
     width: Math.max(480, 70 + 56 * order.length),
     marginLeft: 56,
     marginRight: 16,
-    marginTop: 34,
+    marginTop: 40,
     marginBottom: 34,
-    fx: { domain: panels, label: null, padding: 0.12 },
+    fx: { domain: panels, label: null, padding: 0.12, axis: "top" },
     x: { axis: null, domain: [0, 1] },
     y: { domain: domainOf(corruptions), ...shares, tickFormat: (v: number) => percent(v) },
     marks: panels.flatMap((name) => {
@@ -151,10 +154,25 @@ export function corruptionChart(corruptions: ProbeStudy["corruptions"]): string 
       const placed = own.map((p, i) => ({ ...p, place: (i + 1) / (own.length + 1), text: labelOf(p) }));
       return [
         ...(clean
-          ? [Plot.ruleY([{ corruption: name, y: clean.ua }], { fx: "corruption", y: "y", stroke: COLORS.grey, strokeDasharray: "5 4" })]
+          ? [
+              Plot.ruleY([{ corruption: name, y: clean.ua }], {
+                fx: "corruption",
+                y: "y",
+                stroke: COLORS.grey,
+                strokeDasharray: "5 4",
+              }),
+            ]
           : []),
         Plot.line(placed, { fx: "corruption", x: "place", y: "ua", stroke: COLORS.blue, strokeWidth: 2 }),
-        Plot.ruleX(placed, { fx: "corruption", x: "place", y1: "low", y2: "high", stroke: COLORS.blue, strokeOpacity: 0.6, strokeWidth: 2 }),
+        Plot.ruleX(placed, {
+          fx: "corruption",
+          x: "place",
+          y1: "low",
+          y2: "high",
+          stroke: COLORS.blue,
+          strokeOpacity: 0.6,
+          strokeWidth: 2,
+        }),
         Plot.dot(placed, { fx: "corruption", x: "place", y: "ua", fill: COLORS.blue, r: 4.5, stroke: "white" }),
         Plot.text(placed, { fx: "corruption", x: "place", frameAnchor: "bottom", dy: 18, text: "text", fontSize: 11 }),
       ];

@@ -84,7 +84,10 @@ function probeSections({ conditions, reliance, corruptions }: ProbeStudy): Html 
     conditions.length > 0 &&
     html`<section>
       <h2>Inputs taken away and exchanged</h2>
-      <p>Unweighted average recall of what the model is left with; shuffled: from any other utterance, swapped: from one of another label.</p>
+      <p>
+        Unweighted average recall of what the model is left with; shuffled: from any other utterance, swapped: from one
+        of another label.
+      </p>
       ${raw(conditionChart(conditions))}
     </section>`
   }${
