@@ -1,3 +1,6 @@
+export { agree, oneProcess, type Collective } from "./collectives/collective.ts";
+export { launchOf, type Launch } from "./collectives/launcher.ts";
+export { MPI_LIBRARY, openCollective } from "./collectives/mpi.ts";
 export {
   adamW,
   addDecayedWeights,
