@@ -14,9 +14,9 @@ export const QUICK_BINS: VoiceBins = {
       edges: {
         duration: [1.861, 2.018, 2.37, 3.031],
         loudness: [-37.57, -34.72, -29.5, -26.28],
-        pitchLevel: [104.4, 143, 222.1, 284.2],
-        pitchVariation: [1.059, 1.525, 2.513, 3.112],
-        pitchRange: [3.34, 4.414, 7.441, 9.339],
+        pitchLevel: [104.3, 142.8, 222.5, 286.4],
+        pitchVariation: [1.156, 1.705, 2.811, 3.458],
+        pitchRange: [3.204, 4.195, 7.264, 9.184],
         pauses: [0, 0, 0, 0.08272],
       },
     },
