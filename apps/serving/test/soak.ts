@@ -164,7 +164,7 @@ export async function soak({
 }: SoakOptions): Promise<SoakResult> {
   const server = spawn(
     process.execPath,
-    ["--conditions=@emosllm/source", "--import", "tsx", join(import.meta.dirname, "soak-server.ts"), folder],
+    ["--conditions=@emosllm/source", "--import=tsx", join(import.meta.dirname, "soak-server.ts"), folder],
     { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, NODE_OPTIONS: "" } },
   );
   try {
