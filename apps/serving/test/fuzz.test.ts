@@ -1,5 +1,5 @@
 /** @file Anything at all, at every route: never a 500. EMOSLLM_FULL=1 runs the 10,000 of the promise. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Server, type ServerEvent, createServer } from "../src/index.ts";
 import { errorSchema } from "../src/schemas.ts";
