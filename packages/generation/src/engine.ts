@@ -1,16 +1,7 @@
 /** @file One program of a language model over a cache: runs shared prompts, prompts, answers to be scored, and single tokens. */
 import { type CachedGraphOptions, type LanguageModel, cachedGraph, ropeSwitch } from "@emosllm/backbones";
 import { EmosllmError } from "@emosllm/interfaces";
-import {
-  type CompileOptions,
-  type HostTensor,
-  type Program,
-  compile,
-  f32,
-  feedsOf,
-  hostTensor,
-  i64,
-} from "@emosllm/runtime";
+import { type CompileOptions, type HostTensor, type Program, compile, f32, feedsOf, i64 } from "@emosllm/runtime";
 import { type CacheShape, type KvCache, addTokens, cacheFeeds, emptyCache, repeatCache, stackCaches } from "./cache.ts";
 
 /** A token: its id, or a vector of the model's width that stands in its place (projected audio). */
@@ -95,7 +86,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
   const { layers, keyValueHeads, headDim, vocabSize, hiddenSize } = model.config;
   const program = await compile(cachedGraph(model, linear ? { linear } : {}), {
     ...options,
-    weights: options.weights ?? model.checkpoint.tensors,
+    weights: options.weights ?? model.weights,
   });
   const shape: CacheShape = { layers, heads: keyValueHeads, headDim };
   const original = ropeSwitch(model.config);
@@ -352,32 +343,32 @@ function forward(
   return async ({ past, visible, groups, rows, start, reach, positions, segments, labels, parameters, outputs }) => {
     const suffix = Math.max(...rows.map((r) => r.length));
     const size = [groups, rows.length / groups, suffix];
-    const whole = (value: (row: number, at: number) => number): HostTensor => {
-      const data = new BigInt64Array(rows.length * suffix);
-      rows.forEach((_, r) => {
-        for (let i = 0; i < suffix; i++) data[r * suffix + i] = BigInt(value(r, i));
-      });
-      return hostTensor("i64", size, data);
-    };
+    const tokens = rows.flatMap((row, r) => row.map((token, i) => ({ token, r, i })));
+    const first: number[] = [];
+    rows.reduce((at, row, r) => (first[r] = at) + row.length, 0);
+    const byToken = (value: (t: (typeof tokens)[number]) => number): HostTensor => i64(tokens.map(value));
+    const byPlace = (value: (row: number, at: number) => number): HostTensor =>
+      i64(
+        Array.from({ length: rows.length * suffix }, (_, p) => value(Math.floor(p / suffix), p % suffix)),
+        size,
+      );
     const vectors: Float32Array[] = [];
-    const index = rows.map((row) => row.map((t) => (typeof t === "number" ? -1 : vectors.push(t) - 1)));
+    const index = byToken(({ token }) => (typeof token === "number" ? -1 : vectors.push(token) - 1));
     const standIns = new Float32Array(Math.max(1, vectors.length) * hiddenSize);
     vectors.forEach((v, i) => standIns.set(v, i * hiddenSize));
+    const labelOf = byPlace(() => 0);
+    labels.forEach(({ row, at }, i) => ((labelOf.data as BigInt64Array)[row * suffix + at] = BigInt(i)));
     const feeds: Record<string, HostTensor> = {
-      ids: whole((r, i) => {
-        const token = rows[r]?.[i];
-        return typeof token === "number" ? token : 0;
-      }),
-      vector_index: whole((r, i) => index[r]?.[i] ?? -1),
+      ids: byToken(({ token }) => (typeof token === "number" ? token : 0)),
+      vector_index: index,
       vectors: f32(standIns, [standIns.length / hiddenSize, hiddenSize]),
-      // Padding repeats the last position, so that no padded token is beyond the text.
-      positions: whole((r, i) => {
-        const at = Math.min(i, (rows[r] as readonly Token[]).length - 1);
-        return positions?.[r]?.[at] ?? (start[r] as number) + at;
-      }),
-      segments: whole((r, i) => segments?.[r]?.[i] ?? 0),
+      positions: byToken(({ r, i }) => positions?.[r]?.[i] ?? (start[r] as number) + i),
+      segments: byToken(({ r, i }) => segments?.[r]?.[i] ?? 0),
+      place_of: byToken(({ r, i }) => r * suffix + i),
+      token_of: byPlace((r, i) => (first[r] as number) + Math.min(i, (rows[r] as readonly Token[]).length - 1)),
       reach: i64(reach, size.slice(0, 2)),
-      label_places: i64(labels.map(({ row, at }) => row * suffix + at)),
+      label_of: labelOf,
+      label_places: i64(labels.map(({ row, at }) => (first[row] as number) + at)),
       label_ids: i64(labels.map((l) => l.id)),
       ...cacheFeeds(past ?? emptyCache(shape, groups, 0), visible),
       ...parameters,

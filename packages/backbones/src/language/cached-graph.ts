@@ -2,7 +2,6 @@
 import {
   type Dim,
   type Tensor,
-  dimProduct,
   gather,
   greaterEqual,
   input,
@@ -27,28 +26,25 @@ export interface CachedGraphOptions {
  * Outputs of a pass: `logits` `[labels, vocabSize]` and `scores` `[labels]` (log-likelihoods of `label_ids`) at the tokens `label_places`,
  * and what is to be added to the cache, `key.N` and `value.N`, as {@link CachedLayout} has it.
  *
- * Inputs, beside {@link cachedLayout}'s: `ids` i64 `[groups, each, suffix]`, `vectors` f32 `[vectors, hiddenSize]` and `vector_index` i64
- * `[groups, each, suffix]`: which vector stands in place of a token's embedding, -1 for none; `label_places` (in the flattened tokens) and `label_ids` i64 `[labels]`.
+ * Inputs, beside {@link cachedLayout}'s: `ids` i64 `[tokens]`, `vectors` f32 `[vectors, hiddenSize]` and `vector_index` i64
+ * `[tokens]`: which vector stands in place of a token's embedding, -1 for none; `label_ids` i64 `[labels]`.
  */
 export function cachedGraph(
-  model: Omit<LanguageModel, "checkpoint">,
+  model: Omit<LanguageModel, "checkpoint" | "weights">,
   { linear = () => model.linear }: CachedGraphOptions = {},
 ): Record<string, Tensor> {
-  const rows: readonly Dim[] = ["groups", "each", "suffix"];
-  const tokens = dimProduct(rows);
-  const flat = (name: string): Tensor => reshape(input(name, rows, "i64"), [tokens]);
-  const index = flat("vector_index");
+  const tokens: Dim = "tokens";
+  const index = input("vector_index", [tokens], "i64");
   const vectors = input("vectors", ["vectors", model.config.hiddenSize]);
   const zero = scalar(0, "i64");
   const hidden = where(
     reshape(greaterEqual(index, zero), [tokens, 1]),
     gather(vectors, maximum(index, zero)),
-    model.embed(flat("ids")),
+    model.embed(input("ids", [tokens], "i64")),
   );
   const layers = linear(tokens);
   const layout: CachedLayout = cachedLayout();
-  const last = gather(model.layers(hidden, layout, layers), input("label_places", ["labels"], "i64"));
-  const logits = model.head(last, layers);
+  const logits = model.head(model.layers(hidden, layout, layers), layers);
   return {
     logits,
     scores: neg(softmaxCrossEntropy(logits, input("label_ids", ["labels"], "i64"))),

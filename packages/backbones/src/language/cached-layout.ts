@@ -1,6 +1,7 @@
 /**
  * @file How tokens lie when keys and values of earlier ones are kept. A cache has `groups` rows; each is continued by `each` rows (the
- * same prompt before several texts; 1 when every row has its own past), and each of those by `suffix` new tokens, padded on the right.
+ * same prompt before several texts; 1 when every row has its own past), and each of those by at most `suffix` new
+ * tokens, padded on the right while they attend and nowhere else.
  * One graph thus serves a shared prompt, the prompts after it, several answers after one prompt, and decoding token by token.
  */
 import {
@@ -14,6 +15,7 @@ import {
   dimProduct,
   equal,
   expand,
+  gather,
   input,
   less,
   lessEqual,
@@ -30,9 +32,9 @@ import {
   transpose,
   where,
 } from "@emosllm/graph";
-import type { AttentionSpec, TokenLayout } from "./layout.ts";
+import type { Attend, AttentionSpec, TokenLayout } from "./layout.ts";
 
-const [GROUPS, EACH, SUFFIX, PAST] = ["groups", "each", "suffix", "past"] as const;
+const [TOKENS, GROUPS, EACH, SUFFIX, PAST] = ["tokens", "groups", "each", "suffix", "past"] as const;
 
 /** Position of an empty slot of the cache: after every token, so that none sees it. */
 export const EMPTY_SLOT: number = 2 ** 40;
@@ -48,16 +50,22 @@ export interface CachedLayout extends TokenLayout {
 }
 
 /**
- * The layout over these inputs: `positions` and `segments` (as `Branches`) i64 `[groups, each, suffix]`; `past_positions` i64 `[groups, past]`,
- * {@link EMPTY_SLOT} where nothing is; `reach` i64 `[groups, each]`, the last position that a row's text has so far. There is at least one slot.
+ * The layout over these inputs, all i64. By token, without padding: `positions` and `segments` (as `Branches`) `[tokens]`, and `place_of` `[tokens]`, where it
+ * stands in `groups * each * suffix` places. By place, `[groups, each, suffix]`: `token_of`, its token (in padding the row's last). Of the cache: `past_positions`
+ * `[groups, past]`, {@link EMPTY_SLOT} where nothing is; there is at least one slot. Of each row, `[groups, each]`: `reach`, the last position
+ * that its text has so far. Only the tokens `label_places` `[labels]` are asked for of the last layer; `label_of` `[groups, each, suffix]` says which
+ * of them stands in a place (anything elsewhere).
  */
 export function cachedLayout(): CachedLayout {
   const rows: readonly Dim[] = [GROUPS, EACH, SUFFIX];
-  const tokens = dimProduct(rows);
-  const positions = input("positions", rows, "i64");
-  const segments = input("segments", rows, "i64");
-  const pastPositions = input("past_positions", [GROUPS, PAST], "i64");
+  const byPlace = dimProduct(rows);
+  const byToken = (name: string): Tensor => input(name, [TOKENS], "i64");
+  const flat = (name: string): Tensor => reshape(input(name, rows, "i64"), [byPlace]);
+  const [tokenOf, placeOf, labelOf] = [flat("token_of"), byToken("place_of"), flat("label_of")];
+  const labelPlaces = input("label_places", ["labels"], "i64");
+  const [positions, segments] = [byToken("positions"), byToken("segments")];
   const reach = expand(reshape(input("reach", [GROUPS, EACH], "i64"), [GROUPS, EACH, 1]), rows);
+  const pastPositions = input("past_positions", [GROUPS, PAST], "i64");
   const added: { key: Tensor; value: Tensor }[] = [];
   const masks = new Map<number | undefined, Tensor>();
 
@@ -65,8 +73,8 @@ export function cachedLayout(): CachedLayout {
   const mask = (window: number | undefined): Tensor => {
     const known = masks.get(window);
     if (known) return known;
-    const column = (t: Tensor): Tensor => reshape(t, [GROUPS, 1, EACH, 1, SUFFIX, 1]);
-    const row = (t: Tensor): Tensor => reshape(t, [GROUPS, 1, EACH, 1, 1, SUFFIX]);
+    const column = (t: Tensor): Tensor => reshape(gather(t, tokenOf), [GROUPS, 1, EACH, 1, SUFFIX, 1]);
+    const row = (t: Tensor): Tensor => reshape(gather(t, tokenOf), [GROUPS, 1, EACH, 1, 1, SUFFIX]);
     const near = (seen: Tensor, to: Tensor): Tensor =>
       window === undefined ? seen : and(seen, less(sub(column(positions), to), scalar(window, "i64")));
     const before = reshape(pastPositions, [GROUPS, 1, 1, 1, 1, PAST]);
@@ -83,21 +91,28 @@ export function cachedLayout(): CachedLayout {
     return made;
   };
 
+  /** q by place, k and v by token -> by place. */
+  const attend: Attend = (q, k, v, spec) => {
+    const { keyValueHeads: shared, headDim } = spec;
+    const layer = added.length;
+    const past = (name: string): Tensor => input(`past_${name}.${layer}`, [GROUPS, shared, PAST, headDim]);
+    const own = (x: Tensor): Tensor =>
+      transpose(reshape(gather(x, tokenOf), [GROUPS, EACH, SUFFIX, shared, headDim]), [0, 3, 1, 2, 4]);
+    const kept = { key: past("key"), value: past("value") };
+    const fresh = { key: own(k), value: own(v) };
+    added.push(fresh);
+    return attention(q, kept, fresh, mask(spec.window), spec);
+  };
   return {
-    tokens,
-    positions: reshape(positions, [tokens]),
-    reach: reshape(reach, [tokens, 1]),
+    tokens: TOKENS,
+    positions,
+    reach: reshape(gather(reshape(reach, [byPlace]), placeOf), [TOKENS, 1]),
     added,
-    attend(q, k, v, spec) {
-      const { keyValueHeads: shared, headDim } = spec;
-      const layer = added.length;
-      const past = (name: string): Tensor => input(`past_${name}.${layer}`, [GROUPS, shared, PAST, headDim]);
-      const own = (x: Tensor): Tensor =>
-        transpose(reshape(x, [GROUPS, EACH, SUFFIX, shared, headDim]), [0, 3, 1, 2, 4]);
-      const kept = { key: past("key"), value: past("value") };
-      const fresh = { key: own(k), value: own(v) };
-      added.push(fresh);
-      return attention(q, kept, fresh, mask(spec.window), spec);
+    attend: (q, k, v, spec) => gather(attend(gather(q, tokenOf), k, v, spec), placeOf),
+    // Attention is little beside what else a layer does: it runs for all places, whatever stands for a query at those not asked for.
+    asked: {
+      places: labelPlaces,
+      attend: (q, k, v, spec) => gather(attend(gather(q, labelOf), k, v, spec), gather(placeOf, labelPlaces)),
     },
   };
 }
