@@ -115,6 +115,8 @@ const isThere = (file: string): Promise<boolean> =>
 
 /** What a folder lacks to be used as a model. */
 async function missing(folder: string, weights: ResolveOptions["weights"]): Promise<string[]> {
+  // A bundle's manifest lists its files itself.
+  if (await isThere(join(folder, "emosllm.json"))) return [];
   const lacks: string[] = [];
   const isAdapter = await isThere(join(folder, "adapter_config.json"));
   if (!isAdapter && !(await isThere(join(folder, "config.json")))) lacks.push("config.json");

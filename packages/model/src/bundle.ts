@@ -3,7 +3,14 @@ import { createHash } from "node:crypto";
 import { cp, mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { type LanguageModel, type PrecisionOptions, openLanguageModel } from "@emosllm/backbones";
-import { type StoredTensor, loadSafetensors, readTensor, resolveModel, writeSafetensors } from "@emosllm/checkpoints";
+import {
+  type DownloadProgress,
+  type StoredTensor,
+  loadSafetensors,
+  readTensor,
+  resolveModel,
+  writeSafetensors,
+} from "@emosllm/checkpoints";
 import { type BundleManifest, EmosllmError, bundleManifestSchema } from "@emosllm/interfaces";
 import { type LoraConfig, loraAdapter, loraConfigText, readLoraConfig } from "@emosllm/lora";
 import { type Projector, type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
@@ -111,25 +118,33 @@ export interface LoadBundleOptions extends Pick<PrecisionOptions, "precision" | 
   readonly baseModel?: string | undefined;
   /** Take a base model whose fingerprint differs from the one trained on. */
   readonly allowOtherBase?: boolean;
+  /** Of the bundle's repository on the hub. */
+  readonly revision?: string | undefined;
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
 }
 
-/** Reads and checks a bundle. Throws EmosllmError `bundle_invalid` naming the file and what is wrong with it. */
+/**
+ * Reads and checks a bundle: a folder, or a repository on the hub that holds one (`ORG/NAME`). Throws EmosllmError `bundle_invalid` naming
+ * the file and what is wrong with it.
+ */
 export async function loadBundle(
   path: string,
-  { baseModel, allowOtherBase = false, ...precision }: LoadBundleOptions = {},
+  { baseModel, allowOtherBase = false, revision, onProgress, ...precision }: LoadBundleOptions = {},
 ): Promise<LoadedBundle> {
-  const folder = resolve(path);
+  const folder = await bundleFolder(path, { revision, onProgress });
   const manifest = await readManifest(folder);
   await checkFiles(folder, manifest);
   const projector = await readProjector(join(folder, PROJECTOR_CONFIG));
   const backboneFolder =
-    baseModel === undefined ? await baseFolder(folder, manifest) : (await resolveModel(baseModel)).folder;
+    baseModel === undefined
+      ? await baseFolder(folder, manifest, onProgress)
+      : (await resolveModel(baseModel, { onProgress })).folder;
   const languageModel = await openLanguageModel(backboneFolder, precision);
   const found = await fingerprint(languageModel);
   if (found !== manifest.base_model.fingerprint && !allowOtherBase)
     throw new EmosllmError(
       "bundle_invalid",
-      `${folder} was trained on ${manifest.base_model.name_or_path} (${manifest.base_model.fingerprint.slice(0, 12)}), but ${backboneFolder} is another model (${found.slice(0, 12)}). Give its own base model, or allow another one.`,
+      `${folder} was trained on ${manifest.base_model.name_or_path} (${manifest.base_model.fingerprint.slice(0, 12)}), but ${backboneFolder} is another model (${found.slice(0, 12)}). Give its own base model (baseModel), or take this one all the same (allowOtherBase).`,
     );
   const adapter = loraAdapter(await readLoraConfig(join(folder, "adapter")), {
     linearPaths: languageModel.linearPaths,
@@ -193,15 +208,24 @@ async function checkFiles(folder: string, { files }: BundleManifest): Promise<vo
   }
 }
 
+/** A folder, else a repository on the hub where the name can be one. */
+async function bundleFolder(path: string, hub: Pick<LoadBundleOptions, "revision" | "onProgress">): Promise<string> {
+  const folder = resolve(path);
+  const there = await stat(folder).catch(() => undefined);
+  if (there || !/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(path)) return folder;
+  return (await resolveModel(path, { ...hub, weights: "none", also: () => true })).folder;
+}
+
 /** The base model where the manifest says: a folder within the bundle, one anywhere, or a model of the hub. */
 async function baseFolder(
   folder: string,
   { base_model: { name_or_path: name, revision } }: BundleManifest,
+  onProgress: LoadBundleOptions["onProgress"],
 ): Promise<string> {
   const own = resolve(folder, name);
   if ((await stat(own).catch(() => undefined))?.isDirectory()) return own;
   try {
-    return (await resolveModel(name, { revision: revision ?? undefined })).folder;
+    return (await resolveModel(name, { revision: revision ?? undefined, onProgress })).folder;
   } catch (cause) {
     if (!(cause instanceof EmosllmError)) throw cause;
     throw new EmosllmError(

@@ -1,6 +1,13 @@
 /** @file A trained EmoSLLM ready to be asked: sound and words in, a probability for each label out. */
-import { loadSpeech } from "@emosllm/audio-features";
-import { type AudioClip, type BundleManifest, EmosllmError } from "@emosllm/interfaces";
+import {
+  type Generated,
+  type GenerationEvent,
+  type Token,
+  collectGenerated,
+  generate,
+  readGenerationConfig,
+} from "@emosllm/generation";
+import { type BundleManifest, EmosllmError } from "@emosllm/interfaces";
 import {
   type PromptDefinition,
   type Tokenizer,
@@ -13,22 +20,13 @@ import type { CompileOptions } from "@emosllm/runtime";
 import type { BatchRow } from "./batch.ts";
 import { type LoadBundleOptions, loadBundle } from "./bundle.ts";
 import type { EncoderOptions } from "./encoder.ts";
-import { type FrontEnd, normalisedFrames, openFrontEnd } from "./front-end.ts";
-import { openScorer } from "./scorer.ts";
+import { type Heard, type Utterance, openHearing } from "./hear.ts";
+import { openModelEngine } from "./model-engine.ts";
 import { answerProbabilities } from "./probabilities.ts";
-import { measureClip, voiceDescriber } from "./voice.ts";
+import { type WritingInput, type WritingOptions, piecesOf, promptTokens, splitOptions } from "./write.ts";
 
 /** One utterance to judge. */
-export interface EmotionInput {
-  /** A file (or part of one), or mono samples at the bundle's rate; left out: by the words alone. */
-  readonly audio?: string | AudioClip | Float32Array;
-  readonly transcript?: string | undefined;
-  /** The voice in words, where the bundle's prompt has a place for it. Left out: said by the bundle's own bins, where it has some. */
-  readonly voice?: string | undefined;
-  /** Who speaks, for bins by gender or speaker. */
-  readonly gender?: string | undefined;
-  readonly speaker?: string | undefined;
-}
+export type EmotionInput = Utterance;
 
 /** What the model says. */
 export interface EmotionAnswer {
@@ -48,59 +46,111 @@ export interface EmoSllm {
   readonly labels: readonly string[];
   /** Judges utterances, all in one batch. Throws EmosllmError `audio_*` for sound that cannot be judged. */
   score(inputs: readonly EmotionInput[]): Promise<EmotionAnswer[]>;
+  /**
+   * Writes: what is said, how it is said, or an answer in a conversation about sound. Inputs go together, answers do not depend on each
+   * other. Greedy unless `do_sample`. Throws EmosllmError `usage` for wrong options, and as `score`; the signal's reason.
+   */
+  generate(inputs: readonly WritingInput[], options?: WritingOptions): Promise<Generated[]>;
+  /** The same, token by token; `row` is the input's index. */
+  stream(inputs: readonly WritingInput[], options?: WritingOptions): AsyncGenerator<GenerationEvent, void, undefined>;
+  /** Tokens of each input's prompt, an audio vector counted as one: what `generate` has to read. */
+  countTokens(inputs: readonly WritingInput[], options?: WritingOptions): Promise<number[]>;
+  /**
+   * Mean over inputs of each one's mean negative log-likelihood of its tokens: of the label's answer under the bundle's prompt, or of `text`
+   * (with the end of the turn) under the task's. Nothing is trained here: `@emosllm/training` does.
+   */
+  loss(batch: readonly LossInput[], options?: WritingOptions): Promise<number>;
   dispose(): Promise<void>;
 }
 
-/** Below, a clip is too short for the front end to say anything. */
-export const SHORTEST_SECONDS = 0.2;
+/** An input and what should come out: a label, or a text. */
+export type LossInput = EmotionInput & ({ readonly label: string } | { readonly text: string });
+
 /** At and above, an answer is taken at its word. */
 const RELIABLE_SECONDS = 1;
-/** Peak amplitude (full scale 1) below which a file counts as silent: -66 dB. */
-const SILENT_PEAK = 0.0005;
 
 /** Options of {@link loadEmoSllm}. */
 export interface LoadEmoSllmOptions
   extends LoadBundleOptions, Pick<CompileOptions, "threads" | "device">, Omit<EncoderOptions, "base"> {}
 
 /**
- * Loads a bundle; its speech encoder, where it has one, is opened with the first sound. Throws EmosllmError `bundle_invalid`, `checkpoint_*`.
+ * Loads a bundle: a folder, or a repository on the hub that holds one. Throws EmosllmError `bundle_invalid`, `checkpoint_*`.
+ *
+ * The language model is held once for everything; the beginning that a prompt's rows share is run once and kept. A speech encoder, where
+ * the bundle has one, is opened with the first sound.
  */
 export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = {}): Promise<EmoSllm> {
   const bundle = await loadBundle(folder, options);
-  const tokenizer = await loadTokenizer(bundle.backboneFolder);
-  const prompt = definePrompt(bundle.manifest.prompt as unknown as PromptDefinition);
-  const scorer = openScorer(bundle.parts, options);
-  const { manifest } = bundle;
+  const { manifest, parameters, backboneFolder } = bundle;
+  const tokenizer = await loadTokenizer(backboneFolder);
+  const { eos_token_id: eos } = await readGenerationConfig(backboneFolder);
+  const ends = [...new Set([...[eos ?? []].flat(), tokenizer.endOfTurn])];
+  const prompt = definePrompt(manifest.prompt as unknown as PromptDefinition);
+  const { threads, device } = options;
+  const parts = await openModelEngine(bundle.parts, parameters, {
+    ...(threads === undefined ? {} : { threads }),
+    ...(device === undefined ? {} : { device }),
+  });
+  const { engine } = parts;
+  const ears = openHearing(manifest, { ...options, base: bundle.folder });
   const labels = manifest.labels.words.map((w) => w.label);
-  const describe = manifest.voice && voiceDescriber(manifest.voice);
-  let opening: Promise<FrontEnd> | undefined;
-  const frontEnd = (): Promise<FrontEnd> => {
-    // A failure is not kept: the next sound tries again.
-    opening ??= openFrontEnd(manifest.front_end, { ...options, base: bundle.folder }).catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    });
-    return opening;
+  const begin = promptRow(prompt, tokenizer, manifest, {}, NO_FRAMES).before;
+
+  /** The prompt's tokens of each row, its sound as vectors. */
+  const tokensOfRows = async (rows: readonly BatchRow[]): Promise<Token[][]> => {
+    const vectors = await parts.project(rows.flatMap((r) => (r.frames ? [r.frames] : [])));
+    let next = 0;
+    return rows.map((r) => [...r.before, ...(r.frames ? (vectors[next++] as Token[]) : []), ...r.after]);
   };
+  const scoreRows = async (
+    rows: readonly BatchRow[],
+    name: string,
+    beginning: readonly number[],
+  ): Promise<number[][][]> => {
+    const prompts = await tokensOfRows(rows);
+    const shared = await parts.shared(name, beginning, prompts);
+    return engine.score(
+      rows.map(({ answers }, i) => ({ prompt: prompts[i] as Token[], answers })),
+      { parameters, shared },
+    );
+  };
+  /** What is to be read before writing; the prompts' usual beginning is run and kept by the name of the task's prompt. */
+  async function prepareWriting(inputs: readonly WritingInput[], options_: WritingOptions) {
+    const { find, generation } = splitOptions(options_);
+    const task = inputs.some((input) => input.messages === undefined) ? await find() : undefined;
+    const pieces = inputs.map((input, i) => piecesOf(input, i, task, tokenizer));
+    const sounds = pieces.map((list) => list.flatMap((piece) => ("audio" in piece ? [piece.audio] : [])));
+    const heard = await ears.hear(sounds.flatMap((list) => list.map((audio) => ({ audio }))));
+    const vectors = await parts.project(heard.flatMap(({ frames }) => frames ?? []));
+    const prompts = pieces.map((list, i) =>
+      promptTokens(list, vectors.splice(0, (sounds[i] as readonly unknown[]).length), engine.hiddenSize),
+    );
+    const [first] = task && pieces[0] && inputs[0]?.audio !== undefined ? pieces[0] : [];
+    const beginning = first && "ids" in first ? first.ids : undefined;
+    return { task, generation, prompts, beginning };
+  }
+
+  async function* stream(
+    inputs: readonly WritingInput[],
+    asked: WritingOptions = {},
+  ): AsyncGenerator<GenerationEvent, void, undefined> {
+    if (inputs.length === 0) return;
+    const { task, generation, prompts, beginning } = await prepareWriting(inputs, asked);
+    const shared = task && beginning ? await parts.shared(`task ${task.name}`, beginning, prompts) : undefined;
+    const decode = (ids: readonly number[]): string => tokenizer.decode(ids, { skipSpecialTokens: true });
+    yield* generate({ engine, decode, eos: ends, parameters, shared }, prompts, generation);
+  }
+
   return {
     manifest,
     labels,
     async score(inputs) {
-      const prepared = await Promise.all(inputs.map((input, i) => prepare(input, i, manifest)));
-      const heard = prepared.flatMap(({ samples }) => samples ?? []);
-      const raw = heard.length > 0 ? [...(await (await frontEnd()).frames(heard))] : [];
-      const rows = prepared.map(({ samples }, i) => {
-        const input = inputs[i] as EmotionInput;
-        const own = samples && raw.shift();
-        const frames = own && normalisedFrames(own, manifest.front_end);
-        const voice =
-          input.voice ??
-          (samples && describe?.(measureClip(samples, manifest.front_end.sample_rate), speakerOf(input)));
-        return promptRow(prompt, tokenizer, manifest, { transcript: input.transcript, voice }, frames);
-      });
-      const scores = await scorer.score(rows, bundle.parameters);
+      if (inputs.length === 0) return [];
+      const heard = await ears.hear(inputs);
+      const rows = heard.map((h) => promptRow(prompt, tokenizer, manifest, h, h.frames));
+      const scores = await scoreRows(rows, "emotion", begin);
       return scores.map((answers, i) => {
-        const { seconds } = prepared[i] as Prepared;
+        const { seconds } = heard[i] as Heard;
         const reliability = seconds === 0 ? 1 : Math.min(1, seconds / RELIABLE_SECONDS);
         const p = answerProbabilities(answers, manifest.scoring).map(
           (q) => reliability * q + (1 - reliability) / labels.length,
@@ -115,46 +165,52 @@ export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = 
         };
       });
     },
+    async generate(inputs, asked) {
+      return collectGenerated(stream(inputs, asked));
+    },
+    stream,
+    async countTokens(inputs, asked = {}) {
+      return (await prepareWriting(inputs, asked)).prompts.map((p) => p.length);
+    },
+    async loss(batch, asked = {}) {
+      if (batch.length === 0) throw new EmosllmError("usage", "loss: the batch is empty");
+      const heard = await ears.hear(batch);
+      const task = batch.some((input) => "text" in input) ? await splitOptions(asked).find() : undefined;
+      const rows = batch.map((input, i): BatchRow => {
+        const { frames, transcript, voice } = heard[i] as Heard;
+        if ("label" in input) {
+          const row = promptRow(prompt, tokenizer, manifest, { transcript, voice }, frames);
+          const at = labels.indexOf(input.label);
+          if (at < 0)
+            throw new EmosllmError(
+              "label_unknown",
+              `loss: input ${i} has the label '${input.label}'; this bundle has ${labels.join(", ")}`,
+            );
+          return { ...row, answers: [row.answers[at] as readonly number[]] };
+        }
+        const { before, after } = renderPrompt(
+          task as PromptDefinition,
+          { audio: frames !== undefined, transcript, voice },
+          tokenizer,
+        );
+        return { before, after, frames, answers: [[...tokenizer.encodeAnswer(input.text), tokenizer.endOfTurn]] };
+      });
+      const scores = await scoreRows(rows, "loss", (rows[0] as BatchRow).before);
+      const losses = scores.map(([tokens = []]) => -tokens.reduce((a, b) => a + b, 0) / tokens.length);
+      return losses.reduce((a, b) => a + b, 0) / losses.length;
+    },
     async dispose() {
-      await scorer.dispose();
-      await (await opening?.catch(() => undefined))?.dispose();
+      await parts.dispose();
+      await ears.dispose();
     },
   };
 }
 
-const speakerOf = ({ gender, speaker }: EmotionInput): { gender?: string; speaker?: string } => ({
-  ...(gender === undefined ? {} : { gender }),
-  ...(speaker === undefined ? {} : { speaker }),
-});
+/** Under this name as in the paper: `const model = await EmoSLLM.load("runs/demo/best")`. */
+export const EmoSLLM: { readonly load: typeof loadEmoSllm } = { load: loadEmoSllm };
 
-interface Prepared {
-  readonly samples: Float32Array | undefined;
-  readonly seconds: number;
-}
-
-async function prepare({ audio, transcript }: EmotionInput, i: number, manifest: BundleManifest): Promise<Prepared> {
-  if (audio === undefined) {
-    if (transcript === undefined) throw new EmosllmError("usage", `Input ${i} has neither audio nor a transcript.`);
-    return { samples: undefined, seconds: 0 };
-  }
-  const { front_end: frontEnd } = manifest;
-  const name = audio instanceof Float32Array ? `input ${i}` : typeof audio === "string" ? audio : audio.path;
-  const samples = audio instanceof Float32Array ? audio : await loadSpeech(audio, { sampleRate: frontEnd.sample_rate });
-  const seconds = samples.length / frontEnd.sample_rate;
-  if (seconds < SHORTEST_SECONDS)
-    throw new EmosllmError(
-      "audio_empty",
-      `${name}: ${seconds.toFixed(2)} s of audio; at least ${SHORTEST_SECONDS} s are needed`,
-    );
-  let peak = 0;
-  for (const s of samples) peak = Math.max(peak, Math.abs(s));
-  if (!(peak >= SILENT_PEAK))
-    throw new EmosllmError(
-      "audio_empty",
-      `${name}: silent (peak ${(20 * Math.log10(peak || 1e-10)).toFixed(0)} dB of full scale); there is nothing to judge`,
-    );
-  return { samples, seconds };
-}
+/** Stands for some sound, to see what a prompt begins with. */
+const NO_FRAMES: BatchRow["frames"] = { data: new Float32Array(0), length: 0 };
 
 /** What is known of an utterance beside its sound. */
 export interface PromptWords {

@@ -25,16 +25,30 @@ export {
   type LoadedBundle,
 } from "./bundle.ts";
 export {
+  EmoSLLM,
   loadEmoSllm,
   promptRow,
-  SHORTEST_SECONDS,
   type EmoSllm,
   type EmotionAnswer,
   type EmotionInput,
   type LoadEmoSllmOptions,
+  type LossInput,
 } from "./emosllm.ts";
 export { encoderFrontEnd, type EncoderChoice, type EncoderOptions } from "./encoder.ts";
 export { normalisedFrames, openFrontEnd, type FrontEnd, type FrontEndSettings, type RawFrames } from "./front-end.ts";
+export { SHORTEST_SECONDS, type Sound } from "./hear.ts";
+export { openModelEngine, type ModelEngine } from "./model-engine.ts";
+export {
+  pipeline,
+  PIPELINE_TASKS,
+  type AudioEmotionOptions,
+  type AudioEmotionPipeline,
+  type LabelScore,
+  type PipelineOptions,
+  type PipelineProgress,
+  type PipelineTask,
+} from "./pipeline.ts";
+export { WRITING_TASKS, type WritingInput, type WritingOptions, type WritingTask } from "./write.ts";
 export { answerProbabilities } from "./probabilities.ts";
 export { emotionTimeline, type EmotionTimelineOptions } from "./timeline.ts";
 export {

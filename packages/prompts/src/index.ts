@@ -20,6 +20,12 @@ export {
   type PromptTask,
   type Slot,
 } from "./definition.ts";
+export {
+  renderConversation,
+  type ConversationMessage,
+  type ConversationPart,
+  type ConversationPiece,
+} from "./conversation.ts";
 export { loadPrompts, parsePrompts, type PromptFileProblem } from "./prompt-file.ts";
 export { renderPrompt, type RenderedPrompt } from "./render.ts";
 export type { AddedToken, TextPiece } from "./sections.ts";

@@ -1,0 +1,96 @@
+/** @file A bundle's language model with its adapter, ready to score and to generate; and its projector, which turns frames into vectors. */
+import { input } from "@emosllm/graph";
+import { type Engine, type SharedPrompt, type Token, openEngine, tokensOf } from "@emosllm/generation";
+import { type CompileOptions, type HostTensor, type Program, compile, f32, feedsOf, i64 } from "@emosllm/runtime";
+import { type EmoSllmParts, PROJECTOR_PREFIX } from "./assemble.ts";
+import { type Frames, commonPrefix } from "./batch.ts";
+
+/** See the file. Dispose it. */
+export interface ModelEngine {
+  readonly engine: Engine;
+  /** Vectors of each clip, one token's place each; clips do not influence each other. */
+  project(clips: readonly Frames[]): Promise<Token[][]>;
+  /**
+   * What of `begin`, the usual beginning of some prompts, all of these have: run once, kept, and found again by `name`.
+   * undefined where it is too little to be worth it.
+   */
+  shared(
+    name: string,
+    begin: readonly number[],
+    prompts: readonly (readonly Token[])[],
+  ): Promise<SharedPrompt | undefined>;
+  dispose(): Promise<void>;
+}
+
+/** Fewer tokens than this are run along. */
+const LEAST_SHARED = 4;
+/** Beginnings that are kept; the one not asked for the longest goes. */
+const MOST_KEPT = 16;
+
+/** Opens both programs with the parameters of a bundle. */
+export async function openModelEngine(
+  { languageModel, projector, adapter, audioSize }: EmoSllmParts,
+  parameters: Readonly<Record<string, HostTensor>>,
+  options: CompileOptions = {},
+): Promise<ModelEngine> {
+  const engine = await openEngine(languageModel, {
+    ...options,
+    ...(adapter ? { linear: () => adapter.apply(languageModel.linear, (name, shape) => input(name, shape)) } : {}),
+  });
+  let program: Promise<Program> | undefined;
+  const kept = new Map<string, Promise<SharedPrompt>>();
+  return {
+    engine,
+    async project(clips) {
+      if (clips.length === 0) return [];
+      program ??= compile(
+        {
+          vectors: projector.build(
+            input("audio_features", ["rows", "frames", audioSize]),
+            input("audio_lengths", ["rows"], "i64"),
+            (name, shape) => input(PROJECTOR_PREFIX + name, shape),
+          ),
+        },
+        options,
+      );
+      const ready = await program;
+      const longest = Math.max(...clips.map((c) => c.length));
+      const features = new Float32Array(clips.length * longest * audioSize);
+      clips.forEach((clip, r) => features.set(clip.data, r * longest * audioSize));
+      const feeds = {
+        ...parameters,
+        audio_features: f32(features, [clips.length, longest, audioSize]),
+        audio_lengths: i64(clips.map((c) => c.length)),
+      };
+      const { vectors } = (await ready.run(feedsOf(ready, feeds))) as { vectors: HostTensor };
+      const [, most, width] = vectors.shape as [number, number, number];
+      const all = vectors.data as Float32Array;
+      return clips.map((clip, r) =>
+        tokensOf(
+          [{ vectors: all.slice(r * most * width, (r * most + Number(projector.vectors(clip.length))) * width) }],
+          width,
+        ),
+      );
+    },
+    async shared(name, begin, prompts) {
+      const ids = prompts.map((p) => p.map((t) => (typeof t === "number" ? t : -1)));
+      // At least one token of each prompt is left to be run.
+      const length = Math.min(commonPrefix([begin, ...ids]), ...ids.map((p) => p.length - 1));
+      if (length < LEAST_SHARED) return undefined;
+      const key = `${name} ${begin.join(",")}`;
+      const known =
+        kept.get(key) ??
+        engine.prefill([begin], { parameters }).then(({ cache }): SharedPrompt => ({ cache, length: begin.length }));
+      kept.delete(key);
+      kept.set(key, known);
+      known.catch(() => kept.delete(key));
+      const oldest = kept.keys().next().value;
+      if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest);
+      return { ...(await known), length };
+    },
+    async dispose() {
+      await (await program)?.dispose();
+      await engine.dispose();
+    },
+  };
+}
