@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeWav, extractFeatures } from "@emosllm/audio-features";
-import { readSafetensorsHeader } from "@emosllm/checkpoints";
-import { afterAll, expect, test, vi } from "vitest";
+import { fileURLToPath } from "node:url";
+import { encodeWav, encoderFeature, extractFeatures } from "@emosllm/audio-features";
+import { openFrameEncoder } from "@emosllm/backbones";
+import { loadSafetensors, readSafetensorsHeader } from "@emosllm/checkpoints";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runCli } from "../src/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "extract-"));
@@ -101,4 +103,68 @@ test("describe: the words and their numbers; bins must be there", async () => {
 
 test("a kind or a setting that does not exist lists what does", () => {
   expect(() => extractFeatures("mfcc", tone, 16000)).toThrow("mfcc is not one of waveform, whisper-log-mel");
+});
+
+describe("a speech encoder's features", () => {
+  const encoder = fileURLToPath(new URL("../../../packages/backbones/test/fixtures/wavlm-large", import.meta.url));
+  const before = process.env["EMOSLLM_CACHE"];
+  beforeAll(() => void (process.env["EMOSLLM_CACHE"] = at("cache")));
+  afterAll(() => {
+    if (before === undefined) delete process.env["EMOSLLM_CACHE"];
+    else process.env["EMOSLLM_CACHE"] = before;
+  });
+  const wanted = ["--model", encoder, "--layers=0,-1"];
+
+  test("extract: frames of the chosen layers, and their mean over the clip", async () => {
+    const files = [at("a.wav"), at("b.wav")];
+    expect((await run("extract", ...files, "--features", "encoder", ...wanted, "--out", at("e"))).code).toBe(0);
+    expect((await run("extract", ...files, "--features", "encoder-mean", ...wanted, "--out", at("m"))).code).toBe(0);
+    const [frames, means] = [await loadSafetensors(at("e")), await loadSafetensors(at("m"))];
+    expect(frames.get("a.wav")?.shape).toEqual([49, 48]);
+    expect(means.get("b.wav")?.shape).toEqual([1, 48]);
+    // The frames are transformers' (packages/backbones tests them); the mean is theirs.
+    const { data, shape } = frames.get("b.wav") as { data: Float32Array; shape: number[] };
+    const [steps, width] = shape as [number, number];
+    for (const c of [0, 23, 24, 47]) {
+      let sum = 0;
+      for (let t = 0; t < steps; t++) sum += data[t * width + c]!;
+      expect((means.get("b.wav")!.data as Float32Array)[c]).toBeCloseTo(sum / steps, 5);
+    }
+    const { metadata } = await readSafetensorsHeader(at("e"));
+    const names = JSON.parse(metadata["feature_names"]!) as string[];
+    expect([names[0], names[47]]).toEqual(["layer0_0", "layer2_23"]);
+    expect(JSON.parse(metadata["times"]!)["a.wav"]).toMatchObject({ start_seconds: 0.0125, hop_seconds: 0.02 });
+    expect(metadata["model"]).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test("the same numbers for several clips at once, in a cache", async () => {
+    const source = await openFrameEncoder(encoder, { layers: [0, -1], threads: 1 });
+    const feature = encoderFeature({ ...source, settings: source.settings });
+    const clips = [tone, tone.subarray(0, 9000), tone.subarray(100, 7000)];
+    const together = await feature.computeBatch!.run(clips, 16_000);
+    for (const [i, clip] of clips.entries()) {
+      const alone = await feature.compute(clip, 16_000);
+      expect(together[i]!.frames).toBe(alone.frames);
+      const apart = together[i]!.data.reduce((most, v, k) => Math.max(most, Math.abs(v - alone.data[k]!)), 0);
+      expect(apart).toBeLessThan(2e-5);
+    }
+    await expect(feature.compute(tone, 8000)).rejects.toThrow(/the encoder takes 16000 Hz, not 8000 Hz/);
+    await source.dispose();
+  });
+
+  test("what is wrong is said with the option or the file", async () => {
+    const short = at("short.wav");
+    writeFileSync(short, encodeWav({ samples: [tone.subarray(0, 300)], sampleRate: 16_000 }));
+    const clip = await run("extract", short, "--features", "encoder", ...wanted, "--out", at("x"));
+    expect([clip.code, clip.err]).toEqual([1, expect.stringMatching(/short.wav: clip 0: 300 samples \(18.8 ms\)/)]);
+    const cases: [string[], RegExp][] = [
+      [["encoder"], /need --model/],
+      [["encoder", "--model", encoder, "--layers", "last"], /--layers last: expected whole numbers/],
+      [["encoder", "--model", encoder, "--precision", "f8"], /--precision f8: expected one of f32, int8, int4/],
+    ];
+    for (const [args, message] of cases) {
+      const said = await run("extract", at("a.wav"), "--out", at("x"), "--features", ...args);
+      expect([said.code, said.err]).toEqual([2, expect.stringMatching(message)]);
+    }
+  });
 });

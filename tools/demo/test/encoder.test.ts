@@ -162,6 +162,31 @@ test("the voice in words: bins of the training part travel in the bundle and fil
   expect(JSON.parse(a.out).probabilities).not.toEqual(JSON.parse(b.out).probabilities);
 });
 
+test("features build: an encoder's beside others, in batches; shards leave the files of one run", async () => {
+  const build = async (cache: string, ...more: string[]): Promise<string> => {
+    const args = ["--features", "encoder-mean,librosa-mfcc", "--model", encoderFixture("wavlm-large"), "--json"];
+    const said = await run(
+      "features",
+      "build",
+      `iemocap:${join(folder, "corpus")}`,
+      ...args,
+      "--cache",
+      cache,
+      ...more,
+    );
+    expect(said.code).toBe(0);
+    return said.out;
+  };
+  const files = async (cache: string): Promise<string[]> =>
+    (await readdir(cache, { recursive: true })).filter((f) => f.includes("shards/")).sort();
+  const [one, two] = [join(folder, "one"), join(folder, "two")];
+  expect(JSON.parse(await build(one, "--clips-per-shard", "20"))).toMatchObject({ clips: 50, computed: 50, failed: 0 });
+  expect(JSON.parse(await build(one, "--clips-per-shard", "20"))).toMatchObject({ clips: 50, cached: 50 });
+  for (const shard of ["1/2", "0/2"]) await build(two, "--clips-per-shard", "20", "--shard", shard);
+  expect(await files(two)).toEqual(await files(one));
+  expect((await files(one)).length).toBe(6);
+});
+
 test("wrong layers and a folder that is no encoder are refused before anything is written", async () => {
   const layer = await train(encoderFixture("hubert-base"), "bad", "encoder_layers=7");
   expect([layer.code, layer.err]).toEqual([1, expect.stringMatching(/layer 7: the encoder has 0 .* to 2/)]);

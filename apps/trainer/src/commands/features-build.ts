@@ -1,6 +1,7 @@
 /** @file `emosllm features build`: computes the features of a corpus into a cache, or one shard's part of them. */
 import {
   type BuildEvent,
+  type BuildSummary,
   buildFeatures,
   cacheableFeature,
   FEATURE_KINDS,
@@ -12,6 +13,7 @@ import { type AudioClip, type CorpusProblem, EmosllmError } from "@emosllm/inter
 import { defineCommand } from "citty";
 import { parseSettings } from "./_args.ts";
 import type { AnyCommand } from "./_command.ts";
+import { ENCODER_ARGS, ENCODER_KINDS, openEncoderFeatures } from "./_encoder-feature.ts";
 
 const SAMPLE_RATE = 16_000;
 
@@ -71,8 +73,9 @@ const build: AnyCommand = defineCommand({
     features: {
       type: "string",
       required: true,
-      description: `one or more, with commas, of ${FEATURE_KINDS.join(", ")}`,
+      description: `one or more, with commas, of ${[...FEATURE_KINDS, ...ENCODER_KINDS].join(", ")}`,
     },
+    ...ENCODER_ARGS,
     settings: { type: "string", description: `JSON of the feature's options, e.g. '{"numMelBins":80}'` },
     cache: { type: "string", required: true, description: "the cache's folder" },
     shard: {
@@ -100,20 +103,34 @@ const build: AnyCommand = defineCommand({
     const clips = utterances.map(({ id, audio }) => ({ id, audio }));
     const began = performance.now();
     const draw = process.stderr.isTTY ? progressLine() : () => {};
-    const summary = await buildFeatures(clips, {
-      features: features.map((kind) => cacheableFeature(kind, settings)),
-      cache: args.cache,
-      shard,
-      clipsPerShard,
-      sampleRate: SAMPLE_RATE,
-      load: loadClip,
-      onEvent: (event) => {
-        draw(event);
-        if (event.type !== "failed") return;
-        if (args.json) process.stdout.write(`${JSON.stringify({ failed: event.id, message: event.message })}\n`);
-        else process.stderr.write(`${event.id}: ${event.message}\n`);
-      },
-    });
+    const encoder = features.some((kind) => ENCODER_KINDS.includes(kind)) ? await openEncoderFeatures(args) : undefined;
+    const sampleRate = encoder?.sampleRate ?? SAMPLE_RATE;
+    if (sampleRate !== SAMPLE_RATE && features.some((kind) => !ENCODER_KINDS.includes(kind)))
+      throw new EmosllmError(
+        "usage",
+        `--model ${args.model} takes ${sampleRate} Hz, the other features ${SAMPLE_RATE} Hz: build them apart`,
+      );
+    let summary: BuildSummary;
+    try {
+      summary = await buildFeatures(clips, {
+        features: features.map((kind) =>
+          encoder && ENCODER_KINDS.includes(kind) ? encoder.feature(kind) : cacheableFeature(kind, settings),
+        ),
+        cache: args.cache,
+        shard,
+        clipsPerShard,
+        sampleRate,
+        load: loadClip,
+        onEvent: (event) => {
+          draw(event);
+          if (event.type !== "failed") return;
+          if (args.json) process.stdout.write(`${JSON.stringify({ failed: event.id, message: event.message })}\n`);
+          else process.stderr.write(`${event.id}: ${event.message}\n`);
+        },
+      });
+    } finally {
+      await encoder?.dispose();
+    }
     const wall = (performance.now() - began) / 1000;
     if (args.json)
       process.stdout.write(

@@ -1,11 +1,14 @@
 /** @file `emosllm features extract`: features of sound files as one safetensors file, one tensor per input. */
 import { basename } from "node:path";
-import { extractFeatures, FEATURE_KINDS, loadSpeech } from "@emosllm/audio-features";
+import { extractFeatures, FEATURE_KINDS, type FeatureFrames, loadSpeech } from "@emosllm/audio-features";
 import { type StoredTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 import { defineCommand } from "citty";
 import { parseSettings } from "./_args.ts";
 import type { AnyCommand } from "./_command.ts";
+import { ENCODER_ARGS, ENCODER_KINDS, openEncoderFeatures } from "./_encoder-feature.ts";
+
+const KINDS: readonly string[] = [...FEATURE_KINDS, ...ENCODER_KINDS];
 
 function sampleRateArg(text: string): number {
   const rate = Number(text);
@@ -36,26 +39,40 @@ const extract: AnyCommand = defineCommand({
   },
   args: {
     files: { type: "positional", required: true, description: "FILE...: any sound file" },
-    features: { type: "string", required: true, description: `one of ${FEATURE_KINDS.join(", ")}` },
+    features: { type: "string", required: true, description: `one of ${KINDS.join(", ")}` },
+    ...ENCODER_ARGS,
     out: { type: "string", required: true, description: "the safetensors file to write" },
-    "sample-rate": { type: "string", default: "16000", description: "Hz that files are resampled to first" },
+    "sample-rate": {
+      type: "string",
+      description: "Hz that files are resampled to first (default: 16000, or the encoder's own)",
+    },
     settings: { type: "string", description: `JSON of the feature's options, e.g. '{"numMelBins":80}'` },
     json: { type: "boolean", default: false, description: "print one JSON object per file" },
   },
   async run({ args }) {
     const kind = args.features;
-    if (!FEATURE_KINDS.includes(kind))
-      throw new EmosllmError("usage", `--features ${kind}: expected one of ${FEATURE_KINDS.join(", ")}`);
-    const sampleRate = sampleRateArg(args["sample-rate"]);
+    if (!KINDS.includes(kind))
+      throw new EmosllmError("usage", `--features ${kind}: expected one of ${KINDS.join(", ")}`);
     const settings = parseSettings(args.settings);
     const named = byBaseName(args._);
+    const asked = args["sample-rate"] === undefined ? undefined : sampleRateArg(args["sample-rate"]);
+    const encoder = ENCODER_KINDS.includes(kind) ? await openEncoderFeatures(args) : undefined;
+    const sampleRate = asked ?? encoder?.sampleRate ?? 16_000;
+    const feature = encoder?.feature(kind);
+    const compute = async (samples: Float32Array): Promise<FeatureFrames> =>
+      feature ? feature.compute(samples, sampleRate) : extractFeatures(kind, samples, sampleRate, settings);
     const tensors = new Map<string, StoredTensor>();
     const times: Record<string, { start_seconds: number; hop_seconds: number; duration_seconds: number }> = {};
     let names: readonly string[] = [];
-    for (const [name, path] of named) {
-      const samples = await loadSpeech({ path }, { sampleRate });
-      try {
-        const frames = extractFeatures(kind, samples, sampleRate, settings);
+    try {
+      for (const [name, path] of named) {
+        const samples = await loadSpeech({ path }, { sampleRate });
+        const frames = await compute(samples).catch((cause: unknown) => {
+          // What is wrong with a clip is said of its file.
+          if (cause instanceof RangeError) throw new EmosllmError("usage", `${path}: ${cause.message}`, { cause });
+          if (cause instanceof EmosllmError) throw new EmosllmError(cause.code, `${path}: ${cause.message}`, { cause });
+          throw cause;
+        });
         const shape = [frames.frames, frames.features];
         tensors.set(name, { dtype: "f32", shape, data: frames.data });
         times[name] = {
@@ -65,15 +82,15 @@ const extract: AnyCommand = defineCommand({
         };
         names = frames.names;
         if (args.json) process.stdout.write(`${JSON.stringify({ file: path, tensor: name, shape })}\n`);
-      } catch (cause) {
-        if (!(cause instanceof RangeError)) throw cause;
-        throw new EmosllmError("usage", `${path}: ${cause.message}`, { cause });
       }
+    } finally {
+      await encoder?.dispose();
     }
     await writeSafetensors(args.out, tensors, {
       features: kind,
       sample_rate: String(sampleRate),
-      settings: JSON.stringify(settings),
+      settings: JSON.stringify(feature?.settings ?? settings),
+      ...(feature?.model === undefined ? {} : { model: feature.model }),
       feature_names: JSON.stringify(names),
       times: JSON.stringify(times),
     });
