@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeWav, encoderFeature, extractFeatures } from "@emosllm/audio-features";
 import { openFrameEncoder } from "@emosllm/backbones";
-import { loadSafetensors, readSafetensorsHeader } from "@emosllm/checkpoints";
+import { type StoredTensor, loadSafetensors, readSafetensorsHeader } from "@emosllm/checkpoints";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runCli } from "../src/cli.ts";
 
@@ -123,8 +123,8 @@ describe("a speech encoder's features", () => {
     expect(frames.get("a.wav")?.shape).toEqual([49, 48]);
     expect(means.get("b.wav")?.shape).toEqual([1, 48]);
     // The frames are transformers' (packages/backbones tests them); the mean is theirs.
-    const { data, shape } = frames.get("b.wav") as { data: Float32Array; shape: number[] };
-    const [steps, width] = shape as [number, number];
+    const { data, shape } = frames.get("b.wav") as StoredTensor & { data: Float32Array };
+    const [steps, width] = shape as readonly [number, number];
     for (const c of [0, 23, 24, 47]) {
       let sum = 0;
       for (let t = 0; t < steps; t++) sum += data[t * width + c]!;
