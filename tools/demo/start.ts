@@ -5,7 +5,7 @@ import { makeDemoCorpus } from "@emosllm-tools/demo-corpus";
 import { summarizePredictions } from "@emosllm/report";
 import { progressWriter } from "../../apps/trainer/src/progress.ts";
 import { writeReportPage } from "../../apps/trainer/src/report-page.ts";
-import { readTrainConfig } from "../../apps/trainer/src/training/config.ts";
+import { readTrainConfig } from "../../apps/trainer/src/training/read-config.ts";
 import { type RunResult, runTraining } from "../../apps/trainer/src/training/run.ts";
 import { writeWhole } from "../../apps/trainer/src/write-whole.ts";
 
@@ -18,7 +18,11 @@ process.chdir(root);
 const progress = progressWriter({ every: 20 });
 
 try {
-  const config = await readTrainConfig("apps/trainer/recipes/demo.yaml", process.argv.slice(2));
+  const config = await readTrainConfig("apps/trainer/recipes/demo.yaml", [
+    // A finished run is trained anew (the code may have changed), an interrupted one goes on.
+    "overwrite_output_dir=true",
+    ...process.argv.slice(2),
+  ]);
   const corpusRoot = config.corpus.replace(/^iemocap:/, "");
   say(`EmoSLLM: a speech-emotion language model, trained here and now.\n`);
   say(`1. Speech: ten synthetic speakers in five sessions, laid out like IEMOCAP, in ${corpusRoot}`);

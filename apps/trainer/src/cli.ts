@@ -19,7 +19,7 @@ export const root: CommandDef = defineCommand({
 const isUsageError = (error: unknown): boolean =>
   error instanceof Error && (error.name === "CLIError" || (error instanceof EmosllmError && error.code === "usage"));
 
-/** Runs `argv` (without node and script) and returns the exit code: 0 done, 1 failed, 2 wrong usage. */
+/** Runs `argv` (without node and script) and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. */
 export async function runCli(argv: readonly string[]): Promise<number> {
   const { command, path } = await findCommand(argv);
   const rest = argv.slice(path.length);
@@ -41,6 +41,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`error: ${stripVTControlCharacters(message)}\n`);
     if (process.env["EMOSLLM_DEBUG"] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    if (error instanceof EmosllmError && error.code === "interrupted") return 130;
     if (!isUsageError(error)) return 1;
     process.stderr.write(`try: ${["emosllm", ...path].join(" ")} --help\n`);
     return 2;

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeIemocap } from "@emosllm/datasets/testing";
-import { readTrainConfig } from "../src/training/config.ts";
+import { readTrainConfig } from "../src/training/read-config.ts";
 import { runTraining } from "../src/training/run.ts";
 
 /** The repository. */

@@ -15,11 +15,13 @@ export const ERROR_CODES = [
   "adapter_invalid",
   "device_unavailable",
   "disk_full",
+  "interrupted",
   "label_unknown",
   "model_unsupported",
   "not_supported",
   "prompt_invalid",
   "runtime_failed",
+  "training_diverged",
   "usage",
 ] as const;
 

@@ -62,8 +62,14 @@ function checkOutputLayer({ languageModel, adapter }: EmoSllmParts): void {
     );
 }
 
+/** Options of {@link buildGraph}. */
+export interface GraphOptions {
+  /** i64 scalar, another one each step: with it the adapter's `lora_dropout` works. For training only. */
+  readonly dropoutKey?: Tensor;
+}
+
 /** Builds the graph. Nothing is computed here. */
-export function buildGraph(parts: EmoSllmParts, form: BatchForm): EmoSllmGraph {
+export function buildGraph(parts: EmoSllmParts, form: BatchForm, options: GraphOptions = {}): EmoSllmGraph {
   const { languageModel, projector, adapter } = parts;
   checkOutputLayer(parts);
   const read: Record<string, Tensor> = {};
@@ -77,7 +83,7 @@ export function buildGraph(parts: EmoSllmParts, form: BatchForm): EmoSllmGraph {
   const own = inputs.audio ? placeAudio(parts, inputs.audio, text, parameter) : text;
   const hidden = inputs.prefixIds ? concat([languageModel.embed(inputs.prefixIds), own], 0) : own;
 
-  const linear = adapter ? adapter.apply(languageModel.linear, parameter) : languageModel.linear;
+  const linear = adapter ? adapter.apply(languageModel.linear, parameter, options) : languageModel.linear;
   const layout = causalLayout({ rows, suffix, prefix, packing, asked, ...(branches ? { branches } : {}) });
   const logits = languageModel.head(languageModel.layers(hidden, layout, linear), linear);
   // Parameters in the declared order, whatever order the graph asked for them in.

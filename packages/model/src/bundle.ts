@@ -32,6 +32,8 @@ export interface BundleContents {
   readonly loraConfig: LoraConfig;
   /** Text of the model card. */
   readonly card: string;
+  /** Writes more files into the folder before everything is hashed (a checkpoint's optimiser state). */
+  readonly extraFiles?: (folder: string) => Promise<void>;
   /** A small language model to carry along as `backbone/`; its manifest path is then `backbone`. */
   readonly backboneFolder?: string;
 }
@@ -82,6 +84,7 @@ export async function saveBundle(folder: string, contents: BundleContents): Prom
     await writeFile(join(temporary, "README.md"), contents.card);
     if (contents.backboneFolder !== undefined)
       await cp(contents.backboneFolder, join(temporary, "backbone"), { recursive: true });
+    await contents.extraFiles?.(temporary);
     const files: BundleManifest["files"] = {};
     for await (const file of filesOf(temporary)) {
       const data = await readFile(file);
@@ -97,7 +100,7 @@ export async function saveBundle(folder: string, contents: BundleContents): Prom
     await rm(old, { recursive: true, force: true });
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true });
-    if ((cause as NodeJS.ErrnoException).code === "ENOSPC")
+    if (["ENOSPC", "EDQUOT"].includes((cause as NodeJS.ErrnoException).code ?? ""))
       throw new EmosllmError("disk_full", `${target}: the disk is full; the bundle was not written`, { cause });
     throw cause;
   }
@@ -189,6 +192,11 @@ async function readManifest(folder: string): Promise<BundleManifest> {
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((i) => `${i.path.join(".") || "(top)"}: ${i.message}`).join("; ");
   throw new EmosllmError("bundle_invalid", `${file}: ${issues}`);
+}
+
+/** Compares every file of a bundle with its manifest. Throws EmosllmError `bundle_invalid` naming the one that differs. */
+export async function checkBundleFiles(folder: string): Promise<void> {
+  await checkFiles(folder, await readManifest(folder));
 }
 
 async function checkFiles(folder: string, { files }: BundleManifest): Promise<void> {

@@ -10,6 +10,7 @@ import {
 import { type BundleManifest, EmosllmError } from "@emosllm/interfaces";
 import {
   type PromptDefinition,
+  type SlotValues,
   type Tokenizer,
   answersOf,
   definePrompt,
@@ -217,6 +218,8 @@ export interface PromptWords {
   readonly transcript?: string | undefined;
   /** The voice in words. */
   readonly voice?: string | undefined;
+  /** What was said before, oldest first. */
+  readonly context?: SlotValues["context"];
 }
 
 /** The prompt around one utterance, with the answer for each label: its word, or its letter or number where the prompt asks for that. */
@@ -224,13 +227,13 @@ export function promptRow(
   prompt: PromptDefinition,
   tokenizer: Tokenizer,
   { labels }: Pick<BundleManifest, "labels">,
-  { transcript, voice }: PromptWords,
+  { transcript, voice, context }: PromptWords,
   frames: BatchRow["frames"],
 ): BatchRow {
   const words = labels.words.map((w) => w.word);
   const { before, after } = renderPrompt(
     prompt,
-    { audio: frames !== undefined, transcript, voice, labels: words },
+    { audio: frames !== undefined, transcript, voice, context, labels: words },
     tokenizer,
   );
   return { before, after, answers: answersOf(prompt, words).map((w) => tokenizer.encodeAnswer(w)), frames };

@@ -5,6 +5,7 @@ export {
   weightedLoss,
   type EmoSllmGraph,
   type EmoSllmParts,
+  type GraphOptions,
 } from "./assemble.ts";
 export {
   commonPrefix,
@@ -17,6 +18,7 @@ export {
 export { openScorer, type AnswerScores, type Scorer } from "./scorer.ts";
 export { formKey, stepInputs, type AudioInputs, type BatchForm, type StepInputs } from "./step-inputs.ts";
 export {
+  checkBundleFiles,
   fingerprint,
   loadBundle,
   saveBundle,

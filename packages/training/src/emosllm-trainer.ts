@@ -8,8 +8,10 @@ import {
   trainedShapes,
   weightedLoss,
 } from "@emosllm/model";
+import { add, input } from "@emosllm/graph";
 import type { BatchForm } from "@emosllm/model";
-import type { CompileOptions } from "@emosllm/runtime";
+import type { CompileOptions, HostTensor } from "@emosllm/runtime";
+import { scoredLoss } from "./answer-loss.ts";
 import { type MicroStep, type Trainer, openTrainer } from "./step.ts";
 import type { GradientTransformation, Tensors } from "./transform.ts";
 
@@ -17,13 +19,22 @@ import type { GradientTransformation, Tensors } from "./transform.ts";
 export interface EmoSllmTrainerOptions extends Omit<CompileOptions, "weights"> {
   readonly parts: EmoSllmParts;
   readonly optimiser: GradientTransformation;
+  /** Parameters that stay as they are: trained ones by name, with their values. */
+  readonly frozen?: Readonly<Record<string, HostTensor>>;
+  /** Exponent of the focal loss, for scored batches. */
+  readonly focalGamma?: number;
   /** Extra outputs of the gradient program. */
   readonly outputs?: (graph: EmoSllmGraph) => Tensors;
 }
 
-/** See {@link Trainer}; takes laid-out batches. */
+/** A laid-out batch; with `scored`, its feeds hold those of `scoredFeeds` and the scored loss is added. */
+export interface TrainingBatch extends LaidOutBatch {
+  readonly scored?: boolean;
+}
+
+/** See {@link Trainer}; takes laid-out batches. With `lora_dropout`, feeds hold `dropout_key`, an i64 scalar, another one each batch. */
 export interface EmoSllmTrainer extends Omit<Trainer, "accumulate"> {
-  accumulate(batch: LaidOutBatch, first: boolean): Promise<MicroStep>;
+  accumulate(batch: TrainingBatch, first: boolean): Promise<MicroStep>;
 }
 
 /** Opens a trainer for projector and adapter; the parameters are zero until they are set. */
@@ -31,19 +42,25 @@ export async function openEmoSllmTrainer({
   parts,
   optimiser,
   outputs,
+  frozen = {},
+  focalGamma = 0,
   ...options
 }: EmoSllmTrainerOptions): Promise<EmoSllmTrainer> {
-  const forms = new Map<string, BatchForm>();
+  const forms = new Map<string, { readonly form: BatchForm; readonly scored: boolean }>();
+  const isTrained = ([name]: readonly [string, unknown]): boolean => !(name in frozen);
+  const dropoutKey = (parts.adapter?.config.lora_dropout ?? 0) > 0 ? input("dropout_key", [], "i64") : undefined;
   const trainer = await openTrainer({
     ...options,
     weights: parts.languageModel.weights,
-    shapes: trainedShapes(parts),
+    shapes: Object.fromEntries(Object.entries(trainedShapes(parts)).filter(isTrained)),
     optimiser,
     graph: (kind) => {
-      const graph = buildGraph(parts, forms.get(kind) as BatchForm);
+      const { form, scored } = forms.get(kind) as { form: BatchForm; scored: boolean };
+      const graph = buildGraph(parts, form, dropoutKey ? { dropoutKey } : {});
+      const tokens = weightedLoss(graph);
       return {
-        loss: weightedLoss(graph),
-        parameters: graph.parameters,
+        loss: scored ? add(tokens, scoredLoss(graph.losses, { gamma: focalGamma })) : tokens,
+        parameters: Object.fromEntries(Object.entries(graph.parameters).filter(isTrained)),
         ...(outputs ? { outputs: outputs(graph) } : {}),
       };
     },
@@ -51,9 +68,10 @@ export async function openEmoSllmTrainer({
   return {
     ...trainer,
     accumulate: (batch, first) => {
-      const kind = formKey(batch.form);
-      forms.set(kind, batch.form);
-      return trainer.accumulate(kind, batch.feeds, first);
+      const { form, scored = false } = batch;
+      const kind = `${formKey(form)}${scored ? " scored" : ""}`;
+      forms.set(kind, { form, scored });
+      return trainer.accumulate(kind, { ...frozen, ...batch.feeds }, first);
     },
   };
 }

@@ -21,7 +21,24 @@ export {
   type SchedulerType,
 } from "./schedules.ts";
 export { openTrainer, type LossGraph, type MicroStep, type Trainer, type TrainerOptions } from "./step.ts";
-export { openEmoSllmTrainer, type EmoSllmTrainer, type EmoSllmTrainerOptions } from "./emosllm-trainer.ts";
+export {
+  openEmoSllmTrainer,
+  type EmoSllmTrainer,
+  type EmoSllmTrainerOptions,
+  type TrainingBatch,
+} from "./emosllm-trainer.ts";
+export {
+  answerTargets,
+  answerWeights,
+  rowWeight,
+  scoredFeeds,
+  scoredLoss,
+  tokenWeight,
+  type AnswerTargets,
+  type LabelPlace,
+  type TargetOptions,
+} from "./answer-loss.ts";
+export { averagedValues, averageParameters } from "./averaging.ts";
 export {
   chain,
   mapTensors,
@@ -32,3 +49,6 @@ export {
 } from "./transform.ts";
 export { initialise } from "./initialise.ts";
 export { normal, randomStream, shuffle, type RandomStream } from "./random.ts";
+export { streamSet, type StreamSet, type StreamStates } from "./stream-set.ts";
+export { shuffledOrder, type OrderOptions, type OrderState, type SampleOrder } from "./sample-order.ts";
+export { crc32c, openEventFile, type EventFile } from "./event-file.ts";

@@ -8,7 +8,7 @@ import { makeDemoCorpus } from "@emosllm-tools/demo-corpus";
 import { encodeWav } from "@emosllm/audio-features";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCli } from "../../../apps/trainer/src/cli.ts";
-import { readTrainConfig } from "../../../apps/trainer/src/training/config.ts";
+import { readTrainConfig } from "../../../apps/trainer/src/training/read-config.ts";
 import { type RunResult, runTraining } from "../../../apps/trainer/src/training/run.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -63,7 +63,15 @@ describe("training", () => {
   });
 
   test("leaves a bundle, predictions and nothing half written", async () => {
-    expect((await readdir(join(folder, "run"))).sort()).toEqual(["best", "config.json", "predictions.jsonl"]);
+    expect((await readdir(join(folder, "run"))).sort()).toEqual([
+      "all_results.json",
+      "best",
+      "checkpoint-4",
+      "config.yaml",
+      "last",
+      "log.jsonl",
+      "predictions.jsonl",
+    ]);
     const lines = (await readFile(join(folder, "run/predictions.jsonl"), "utf8")).trim().split("\n");
     expect(lines).toHaveLength(result.test.answers.length);
     const { probabilities } = JSON.parse(lines[0] as string) as { probabilities: Record<string, number> };

@@ -2,7 +2,7 @@
 import { EmosllmError } from "@emosllm/interfaces";
 import { defineCommand } from "citty";
 import { progressWriter } from "../progress.ts";
-import { readTrainConfig } from "../training/config.ts";
+import { readTrainConfig } from "../training/read-config.ts";
 import { runTraining } from "../training/run.ts";
 
 /** Options that stand for a key of the config. */
@@ -12,6 +12,31 @@ const ALIASES = {
   corpus: "corpus",
   output: "output_dir",
 } as const;
+
+/** A second Ctrl-C this many milliseconds after the first does not wait; one earlier is the same key seen twice. */
+const SAME_KEY = 1000;
+
+/** Ctrl-C asks the run to finish its step and save; a second one ends the process at once. */
+function stopOnSignal(): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  let first: number | undefined;
+  const onSignal = (): void => {
+    if (first === undefined) {
+      first = performance.now();
+      process.stderr.write("\nstopping: this step is finished and saved first (Ctrl-C again to stop at once)\n");
+      controller.abort();
+    } else if (performance.now() - first > SAME_KEY) process.exit(130);
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return {
+    signal: controller.signal,
+    release: () => {
+      process.off("SIGINT", onSignal);
+      process.off("SIGTERM", onSignal);
+    },
+  };
+}
 
 export default defineCommand({
   meta: {
@@ -35,8 +60,15 @@ export default defineCommand({
       return value === undefined ? [] : [`${key}=${JSON.stringify(value)}`];
     });
     const config = await readTrainConfig(args["config"] as string, [...options, ...overrides]);
-    const result = await runTraining(config, progressWriter({ every: config.logging_steps }));
-    const summary = { ua: result.test.ua, wa: result.test.wa, bundle: result.bundle };
-    process.stdout.write(args["json"] ? `${JSON.stringify(summary)}\n` : `bundle: ${result.bundle}\n`);
+    const stop = stopOnSignal();
+    try {
+      const progress = progressWriter({ every: config.logging_steps });
+      const result = await runTraining(config, progress, { signal: stop.signal });
+      const { bundle, finishedBefore } = result;
+      const summary = { ua: result.test.ua, wa: result.test.wa, bundle, finished_before: finishedBefore };
+      process.stdout.write(args["json"] ? `${JSON.stringify(summary)}\n` : `bundle: ${bundle}\n`);
+    } finally {
+      stop.release();
+    }
   },
 });

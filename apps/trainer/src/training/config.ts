@@ -1,14 +1,51 @@
-/** @file The training config: YAML with Hugging Face's, PEFT's and LLaMA-Factory's names, `key=value` overrides, all problems at once. */
-import { readFile } from "node:fs/promises";
-import { BIN_GROUPINGS, VOICE_LANGUAGES, VOICE_STYLES } from "@emosllm/audio-features";
+/** @file The keys of a training config, under Hugging Face's, PEFT's and LLaMA-Factory's names; `read-config.ts` reads files. */
+import {
+  BIN_GROUPINGS,
+  CORRUPTION_NAMES,
+  type Corruption,
+  VOICE_LANGUAGES,
+  VOICE_STYLES,
+} from "@emosllm/audio-features";
 import { BACKWARDS, PRECISIONS } from "@emosllm/backbones";
-import { EmosllmError } from "@emosllm/interfaces";
 import { PROJECTOR_TYPES, projectorProblems } from "@emosllm/projector";
-import { LineCounter, parseDocument, parse as parseYaml } from "yaml";
 import { z } from "zod";
 
 const share = z.number().min(0).max(1);
 const count = z.number().int().min(1);
+const whole = z.number().int().min(0);
+
+/** What a row may ask the model for. */
+export const TASKS = ["emotion", "transcription", "description", "dimensional"] as const;
+/** One of {@link TASKS}. */
+export type Task = (typeof TASKS)[number];
+/** How often each task comes, relative to the others. */
+const tasks = z.partialRecord(z.enum(TASKS), z.number().min(0));
+
+const SCHEDULERS = ["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_min_lr"] as const;
+const corpusName = z.string().regex(/^[a-z-]+:.+/, "must be NAME:PATH, for example iemocap:data/IEMOCAP_full_release");
+
+/** A part of the training with settings of its own; what it leaves out is as the config has it. */
+const stageSchema = z.strictObject({
+  name: z.string().min(1),
+  tasks: tasks.optional(),
+  freeze_projector: z.boolean().optional(),
+  freeze_adapter: z.boolean().optional(),
+  /** Trains on all of this corpus instead of the training part; for tasks other than emotion it needs no labels. */
+  corpus: corpusName.optional(),
+  learning_rate: z.number().positive().optional(),
+  num_train_epochs: z.number().positive().optional(),
+  max_steps: z.number().int().optional(),
+  lr_scheduler_type: z.enum(SCHEDULERS).optional(),
+  warmup_ratio: share.optional(),
+  weight_decay: z.number().min(0).optional(),
+  per_device_train_batch_size: count.optional(),
+  gradient_accumulation_steps: count.optional(),
+  audio_dropout: share.optional(),
+  transcript_dropout: share.optional(),
+  voice_dropout: share.optional(),
+});
+
+const corruption = z.looseObject({ type: z.enum(CORRUPTION_NAMES) }) as unknown as z.ZodType<Corruption>;
 
 /** See {@link TrainConfig}. */
 export const trainConfigSchema = z.strictObject({
@@ -71,12 +108,20 @@ export const trainConfigSchema = z.strictObject({
         .default(null),
       rank_pattern: z.record(z.string(), count).default({}),
       alpha_pattern: z.record(z.string(), z.number()).default({}),
+      lora_dropout: z.number().min(0).lt(1).default(0),
       init_lora_weights: z.union([z.literal(true), z.literal("gaussian")]).default(true),
     })
     .prefault({}),
   /** LoRA+: B learns this many times as fast as A. */
   loraplus_lr_ratio: z.number().positive().default(1),
-  prompt: z.string().min(1).default("emotion-question-first"),
+  /** A prompt of the library, several to draw from, or all of a language (`{ language: en }`). */
+  prompt: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1), z.strictObject({ language: z.string().min(2) })])
+    .default("emotion-question-first"),
+  /** Draws the order in which a prompt lists the labels. */
+  shuffle_labels: z.boolean().default(false),
+  /** Turns of the dialogue before the utterance that a prompt with the slot `context` shows. */
+  context_turns: whole.default(0),
   /** The voice in words, for prompts with a slot `voice`; bins are fitted on the training part and kept in the bundle. `true` takes the defaults. */
   voice_description: z
     .preprocess(
@@ -90,65 +135,76 @@ export const trainConfigSchema = z.strictObject({
     )
     .prefault(false),
   // dataset
-  corpus: z.string().regex(/^[a-z-]+:.+/, "must be NAME:PATH, for example iemocap:data/IEMOCAP_full_release"),
+  corpus: corpusName,
   scheme: z.string().default("iemocap-4"),
   protocol: z.string().default("loso5"),
   fold: count.default(1),
   /** Where validation comes from, when not as the protocol has it. */
   validation: z.enum(["other-session", "other-speaker", "random-speakers", "random-utterances", "none"]).optional(),
+  /** A share of utterances above this whose sound cannot be read stops the run; up to it they are left out and listed. */
+  max_bad_share: share.default(0.05),
   // train
+  tasks: tasks.default({ emotion: 1 }),
+  freeze_projector: z.boolean().default(false),
+  freeze_adapter: z.boolean().default(false),
+  /** One after the other, each with a schedule and an optimiser state of its own. */
+  stages: z.array(stageSchema).min(1).optional(),
   learning_rate: z.number().positive().default(1e-3),
   num_train_epochs: z.number().positive().default(10),
   max_steps: z.number().int().default(-1),
   per_device_train_batch_size: count.default(16),
   per_device_eval_batch_size: count.default(32),
   gradient_accumulation_steps: count.default(1),
-  lr_scheduler_type: z
-    .enum(["constant", "constant_with_warmup", "linear", "cosine", "cosine_with_min_lr"])
-    .default("cosine"),
+  lr_scheduler_type: z.enum(SCHEDULERS).default("cosine"),
+  /** Of `cosine_with_min_lr`: the lowest rate, or its share of `learning_rate`. */
+  lr_scheduler_kwargs: z
+    .strictObject({ min_lr: z.number().min(0).optional(), min_lr_rate: share.optional() })
+    .prefault({}),
   warmup_ratio: share.default(0.1),
   weight_decay: z.number().min(0).default(0.01),
   max_grad_norm: z.number().positive().default(1),
+  /** `answer`: likelihood of the answer's tokens among all texts. `scored`: of the label's word among the words of all labels. */
+  emotion_loss: z.enum(["answer", "scored"]).default("answer"),
+  /** Weights of labels: a kind (scikit-learn's `balanced`, its root, or by effective number), or each label's own. */
+  class_weights: z
+    .union([z.enum(["none", "balanced", "sqrt", "effective"]), z.record(z.string(), z.number().min(0))])
+    .default("none"),
+  /** Exponent of the focal loss, 0 for none; needs `emotion_loss: scored`. */
+  focal_gamma: z.number().min(0).default(0),
+  /** Share of the target that is spread evenly over the labels. */
+  label_smoothing_factor: z.number().min(0).lt(1).default(0),
+  /** Targets are the raters' shares where the corpus has them. */
+  soft_labels: z.boolean().default(false),
+  /** Share of training batches without sound, and of rows without the voice in words. */
+  audio_dropout: share.default(0),
+  voice_dropout: share.default(0),
   /** Share of training rows whose transcript is left out, so that the model does not lean on it. */
   transcript_dropout: share.default(0.5),
+  /** Share of training rows whose transcript gets errors as a recogniser makes them, at this word error rate. */
+  transcript_errors: z.strictObject({ share, wer: share }).prefault({ share: 0, wer: 0.2 }),
+  /** Share of training rows whose sound is corrupted by one of these, drawn. */
+  augment: z.strictObject({ share, corruptions: z.array(corruption) }).prefault({ share: 0, corruptions: [] }),
+  /** Keeps a running mean of the trained values with this decay, which is what is tested and saved; 0: none. */
+  ema_decay: z.number().min(0).lt(1).default(0),
   seed: z.number().int().default(0),
+  // eval
+  eval_strategy: z.enum(["no", "steps", "epoch"]).default("epoch"),
+  eval_steps: count.default(100),
+  metric_for_best_model: z.enum(["ua", "wa", "macro_f1", "loss"]).default("ua"),
+  load_best_model_at_end: z.boolean().default(true),
+  /** Stops when so many evaluations in a row are not better by the threshold; 0: never. */
+  early_stopping_patience: whole.default(0),
+  early_stopping_threshold: z.number().min(0).default(0),
   // output
   output_dir: z.string().min(1),
+  /** Begins anew where `output_dir` holds an earlier run. */
+  overwrite_output_dir: z.boolean().default(false),
   logging_steps: count.default(10),
+  /** A checkpoint every so many steps; 0: only at the end and on Ctrl-C. */
+  save_steps: whole.default(100),
+  /** How many checkpoints stay, the newest; the best one stays beside them. */
+  save_total_limit: count.default(2),
+  report_to: z.array(z.enum(["tensorboard", "wandb"])).default(["tensorboard"]),
 });
 /** A resolved config: every key with its value. */
 export type TrainConfig = z.infer<typeof trainConfigSchema>;
-
-/** Reads a config file and applies `key=value` overrides (`lora.r=16`). Throws EmosllmError `config_invalid` listing every problem with file, line and what is accepted. */
-export async function readTrainConfig(file: string, overrides: readonly string[]): Promise<TrainConfig> {
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new EmosllmError(
-      "config_invalid",
-      `${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? "error"})`,
-      { cause },
-    );
-  });
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  if (document.errors.length > 0)
-    throw new EmosllmError(
-      "config_invalid",
-      document.errors.map((e) => `${file}:${lines.linePos(e.pos[0]).line}: ${e.message.split("\n")[0]}`).join("\n"),
-    );
-  for (const item of overrides) {
-    const [, key, value] = /^([\w.]+)=(.*)$/s.exec(item) ?? [];
-    if (key === undefined)
-      throw new EmosllmError("usage", `'${item}' is no override; write key=value, for example learning_rate=0.0003`);
-    document.setIn(key.split("."), parseYaml(value as string));
-  }
-  const parsed = trainConfigSchema.safeParse(document.toJS() ?? {});
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => {
-    const node = document.getIn(issue.path as (string | number)[], true) as
-      | { range?: [number, number, number] }
-      | undefined;
-    const place = node?.range ? `${file}:${lines.linePos(node.range[0]).line}` : file;
-    return `${place}: ${issue.path.join(".") || "config"}: ${issue.message}`;
-  });
-  throw new EmosllmError("config_invalid", problems.join("\n"));
-}

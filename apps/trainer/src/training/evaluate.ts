@@ -30,7 +30,7 @@ export interface ScoringContext {
 
 /** One answered sample. */
 export interface Answered {
-  readonly sample: Sample;
+  readonly sample: Pick<Sample, "utterance" | "label">;
   readonly prediction: string;
   readonly probabilities: Readonly<Record<string, number>>;
 }
@@ -51,14 +51,13 @@ export async function sampleRow(
   inputs: Inputs,
 ): Promise<BatchRow> {
   const { text } = sample.utterance;
-  return promptRow(
-    prompt,
-    tokenizer,
-    manifest,
+  const words = {
+    transcript: inputs.transcript ? text : undefined,
     // What is said of the voice comes from the sound.
-    { transcript: inputs.transcript ? text : undefined, voice: inputs.audio ? sample.voice : undefined },
-    inputs.audio ? await sample.frames() : undefined,
-  );
+    voice: inputs.audio ? sample.voice : undefined,
+    context: inputs.transcript ? sample.context : [],
+  };
+  return promptRow(prompt, tokenizer, manifest, words, inputs.audio ? await sample.frames() : undefined);
 }
 
 /** Scores every sample. Clips of like length go together, which changes no answer. */
@@ -84,7 +83,7 @@ export async function evaluateSamples(
     });
   }
   const confusion = confusionMatrix(
-    answers.map((a) => a.sample.label),
+    answers.map((a) => a.sample.label as string),
     answers.map((a) => a.prediction),
     { labels },
   );

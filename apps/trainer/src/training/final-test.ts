@@ -1,5 +1,5 @@
 /** @file The test at the end: with everything, with sound alone, with words alone, and what always giving one answer is worth. */
-import { openScorer } from "@emosllm/model";
+import type { Scorer } from "@emosllm/model";
 import type { HostTensor } from "@emosllm/runtime";
 import type { TrainConfig } from "./config.ts";
 import type { RunData, Sample } from "./data.ts";
@@ -21,31 +21,27 @@ export async function finalTest(
   config: TrainConfig,
   data: Pick<RunData, "train" | "test">,
   model: RunModel,
+  scorer: Scorer,
   parameters: Readonly<Record<string, HostTensor>>,
   onEvent: OnTrainEvent,
 ): Promise<FinalTest> {
-  const scorer = openScorer(model.parts);
   const scoring: ScoringContext = { ...model, scorer, parameters, batchSize: config.per_device_eval_batch_size };
   const measure = async (name: string, inputs: Inputs): Promise<Evaluation> => {
     const result = await evaluateSamples(data.test, scoring, inputs);
     onEvent({ type: "evaluate", name, ua: result.ua, wa: result.wa });
     return result;
   };
-  try {
-    return {
-      test: await measure("audio and words", { audio: true, transcript: true }),
-      audioOnly: await measure("audio alone", { audio: true, transcript: false }),
-      textOnly: await measure("words alone", { audio: false, transcript: true }),
-      majorityWa: majorityShare(data.train, data.test),
-    };
-  } finally {
-    await scorer.dispose();
-  }
+  return {
+    test: await measure("audio and words", { audio: true, transcript: true }),
+    audioOnly: await measure("audio alone", { audio: true, transcript: false }),
+    textOnly: await measure("words alone", { audio: false, transcript: true }),
+    majorityWa: majorityShare(data.train, data.test),
+  };
 }
 
 function majorityShare(train: readonly Sample[], test: readonly Sample[]): number {
   const counts = new Map<string, number>();
-  for (const s of train) counts.set(s.label, (counts.get(s.label) ?? 0) + 1);
+  for (const { label } of train) if (label !== undefined) counts.set(label, (counts.get(label) ?? 0) + 1);
   const top = [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
   return test.filter((s) => s.label === top).length / test.length;
 }

@@ -1,75 +1,327 @@
-/** @file The training loop: draw rows, accumulate gradients, update, say how it went. */
+/** @file The training loop: stage by stage, draw rows, accumulate gradients, update, log, validate, save. Read it from top to bottom. */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { classWeights } from "@emosllm/datasets";
+import { EmosllmError } from "@emosllm/interfaces";
 import { firstValues } from "@emosllm/lora";
-import { type BatchRow, layOutBatch } from "@emosllm/model";
-import { type EmoSllmTrainer, initialise, openEmoSllmTrainer, randomStream } from "@emosllm/training";
-import type { TrainConfig } from "./config.ts";
-import type { RunData, Sample } from "./data.ts";
-import { sampleRow } from "./evaluate.ts";
+import { PROJECTOR_PREFIX, type Scorer, openScorer, trainedShapes } from "@emosllm/model";
+import { type HostTensor, hostTensor } from "@emosllm/runtime";
+import { averagedValues, initialise, openEmoSllmTrainer, streamSet, tensorStore } from "@emosllm/training";
+import { batchSource } from "./batches.ts";
+import {
+  type ReadCheckpoint,
+  checkpointName,
+  checkpointSteps,
+  linkTo,
+  pruneCheckpoints,
+  restoreTensors,
+  writeTrainerFiles,
+} from "./checkpoint.ts";
+import type { Task, TrainConfig } from "./config.ts";
+import { type RunData, type Sample, checkBadShare } from "./data.ts";
+import type { BadAudio } from "./frames.ts";
 import type { OnTrainEvent } from "./events.ts";
 import type { RunModel } from "./model.ts";
+import { keepBadBatch } from "./bad-batch.ts";
 import { runOptimiser } from "./optimiser.ts";
-import { shuffledOrder } from "./order.ts";
+import { writeBundle } from "./output.ts";
+import type { RunLog } from "./run-log.ts";
+import type { Stage } from "./stages.ts";
+import { stepBatches } from "./step-batches.ts";
+import type { RowContext } from "./tasks.ts";
+import type { LogEntry, TrainerState } from "./trainer-state.ts";
+import { validate } from "./validation.ts";
 
-/** What the loop leaves: the trainer with the trained values (dispose it), and how long it took. */
+/** What the loop needs. */
+export interface LoopOptions {
+  readonly config: TrainConfig;
+  readonly data: RunData;
+  readonly model: RunModel;
+  readonly stages: readonly Stage[];
+  /** Samples of each stage. */
+  readonly samples: readonly (readonly Sample[])[];
+  readonly madeOf: TrainerState["made_of"];
+  readonly resume: ReadCheckpoint | undefined;
+  readonly log: RunLog;
+  readonly onEvent: OnTrainEvent;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What the loop leaves. */
 export interface TrainedModel {
-  readonly trainer: EmoSllmTrainer;
-  readonly trainSeconds: number;
+  readonly state: TrainerState;
+  /** Values of everything trained, as the last checkpoint's bundle has them. */
+  readonly values: Readonly<Record<string, HostTensor<"f32">>>;
+  readonly scorer: Scorer;
 }
 
-/** Updates in all. */
-export function totalSteps(config: TrainConfig, samples: number): number {
-  if (config.max_steps > 0) return config.max_steps;
-  const perStep = config.per_device_train_batch_size * config.gradient_accumulation_steps;
-  return Math.ceil(Math.ceil(samples / perStep) * config.num_train_epochs);
-}
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Trains from first values to the last step. */
-export async function trainModel(
-  config: TrainConfig,
-  data: Pick<RunData, "train" | "scheme">,
-  model: RunModel,
-  onEvent: OnTrainEvent,
-): Promise<TrainedModel> {
+/** Trains from first values, or from a checkpoint, to the last step. Throws EmosllmError `interrupted` after `signal`, once the step is finished and saved. */
+export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
+  const { config, data, model, stages, samples, madeOf, resume, log, onEvent, signal } = options;
   const { parts } = model;
-  const { per_device_train_batch_size: batchSize, gradient_accumulation_steps: accumulation } = config;
-  const total = totalSteps(config, data.train.length);
-  const optimiser = runOptimiser(config, parts, total);
-  const trainer = await openEmoSllmTrainer({ parts, optimiser: optimiser.transformation });
-  const given = parts.adapter ? await firstValues(parts.adapter, model.base) : new Map();
-  initialise(trainer.parameters, parts, config.seed, given);
-  const order = shuffledOrder(data.train, randomStream(config.seed, "order"));
-  const dropout = randomStream(config.seed, "transcript dropout");
-  const trainingRow = async (sample: Sample): Promise<BatchRow> => {
-    // Drawn before the first await, so that the order of the draws is the order of the samples.
-    const transcript = dropout.next() >= config.transcript_dropout;
-    const row = await sampleRow(sample, model, { audio: true, transcript });
-    return { ...row, answers: [row.answers[data.scheme.labels.indexOf(sample.label)] ?? []] };
-  };
+  const values = tensorStore(trainedShapes(parts));
+  const averaged = config.ema_decay > 0 ? tensorStore(trainedShapes(parts)) : undefined;
+  const streams = streamSet(config.seed, resume?.state.streams);
+  const total = stages.reduce((n, s) => n + s.steps, 0);
+  const state: Mutable<TrainerState> = resume
+    ? { ...resume.state, config, max_steps: total }
+    : {
+        format: 1,
+        global_step: 0,
+        max_steps: total,
+        epoch: 0,
+        stage: 0,
+        stage_step: 0,
+        best_metric: null,
+        best_global_step: null,
+        evaluations_without_gain: 0,
+        log_history: log.history,
+        pending: { loss: 0, steps: 0 },
+        streams: {},
+        orders: {},
+        bad_audio: data.bad,
+        train_seconds: 0,
+        threads: availableParallelism(),
+        config,
+        made_of: madeOf,
+      };
+  const compile = { threads: state.threads };
+  const scorer = openScorer(parts, compile);
+  const secondsBefore = state.train_seconds;
   const start = performance.now();
-  for (let step = 1; step <= total; step++) {
-    let loss = 0;
-    for (let micro = 0; micro < accumulation; micro++) {
-      const rows = await Promise.all(order.take(batchSize).map(trainingRow));
-      const labels = rows.reduce((n, r) => n + (r.answers[0] as readonly number[]).length, 0);
-      const batch = layOutBatch(rows, {
-        vectors: parts.projector.vectors,
-        audioSize: parts.audioSize,
-        labelWeights: () => 1 / (labels * accumulation),
+  if (resume) {
+    restoreTensors(values.tensors, resume.values, resume.folder);
+    if (averaged) restoreTensors(averaged.tensors, resume.bundleValues, resume.folder);
+  } else
+    initialise(values, parts, config.seed, parts.adapter ? await firstValues(parts.adapter, model.base) : new Map());
+
+  const rowContext: RowContext = {
+    tokenizer: model.tokenizer,
+    scheme: data.scheme,
+    config,
+    labelWeights: labelWeights(config, data),
+  };
+  const sizes = { vectors: parts.projector.vectors, audioSize: parts.audioSize };
+
+  try {
+    for (const stage of stages.slice(state.stage)) {
+      const settings = stage.config;
+      const isFrozen = (name: string): boolean =>
+        name.startsWith(PROJECTOR_PREFIX) ? settings.freeze_projector : settings.freeze_adapter;
+      const frozen = Object.fromEntries(Object.entries(values.tensors).filter(([name]) => isFrozen(name)));
+      const optimiser = runOptimiser(settings, parts, stage.steps);
+      const trainer = await openEmoSllmTrainer({
+        ...compile,
+        parts,
+        optimiser: optimiser.transformation,
+        frozen,
+        focalGamma: settings.focal_gamma,
       });
-      loss += (await trainer.accumulate(batch, micro === 0)).loss;
+      for (const [name, t] of Object.entries(trainer.parameters.tensors))
+        t.data.set((values.tensors[name] as HostTensor<"f32">).data);
+      const going = resume && resume.state.stage === stage.index && resume.state.stage_step > 0;
+      if (going) restoreTensors(trainer.state.tensors, resume.optimiser, resume.folder);
+      const current = { ...values.tensors, ...trainer.parameters.tensors };
+      let updates = state.stage_step;
+      /** What is tested and saved. */
+      const usable = (): Readonly<Record<string, HostTensor<"f32">>> => {
+        if (!averaged) return current;
+        for (const [name, t] of Object.entries(current)) averaged.tensors[name]?.data.set(t.data);
+        if (updates > 0) averagedValues(trainer.state, config.ema_decay, updates, averaged);
+        return averaged.tensors;
+      };
+      const source = batchSource({
+        config: settings,
+        samples: samples[stage.index] as readonly Sample[],
+        prompts: model.prompts,
+        labels: model.labels,
+        context: rowContext,
+        streams,
+        prefix: stage.prefix,
+        saved: going ? resume.state.orders : undefined,
+        onBad: (bad: BadAudio) => {
+          if (state.bad_audio.some((b) => b.id === bad.id)) return;
+          state.bad_audio = [...state.bad_audio, bad];
+          checkBadShare(state.bad_audio, (samples[stage.index] as readonly Sample[]).length, config);
+        },
+      });
+      const now = (): TrainerState => ({
+        ...state,
+        streams: streams.states(),
+        orders: source.orders(),
+        train_seconds: secondsBefore + (performance.now() - start) / 1000,
+        log_history: [...log.history],
+      });
+      const save = async (at: TrainerState): Promise<void> => {
+        const folder = join(config.output_dir, checkpointName(at.global_step));
+        const extraFiles = (inside: string): Promise<void> =>
+          writeTrainerFiles(inside, at, trainer.state.tensors, averaged ? current : undefined);
+        await writeBundle(folder, config, data, model, usable(), lastFigures(at.log_history), { extraFiles });
+        await linkTo(config.output_dir, "last", checkpointName(at.global_step));
+        if (at.best_global_step !== null) await linkTo(config.output_dir, "best", checkpointName(at.best_global_step));
+        await pruneCheckpoints(config.output_dir, config.save_total_limit, [at.best_global_step]);
+        onEvent({ type: "checkpoint", step: at.global_step, folder });
+      };
+      onEvent({ type: "stage", name: stage.name, steps: stage.steps, step: state.stage_step });
+      const tasks = Object.keys(settings.tasks).filter((t) => (settings.tasks[t as Task] ?? 0) > 0) as Task[];
+      const first = state.global_step;
+
+      try {
+        let ended = state.stage_step >= stage.steps;
+        while (!ended) {
+          const before = now();
+          const drawn = [];
+          for (let micro = 0; micro < settings.gradient_accumulation_steps; micro++) drawn.push(await source.next());
+          let loss = 0;
+          for (const [micro, batch] of stepBatches(drawn, sizes).entries()) {
+            const key = BigInt(Math.floor(streams.get(`${stage.prefix}lora dropout`).next() * 2 ** 31));
+            const feeds = { ...batch.feeds, dropout_key: hostTensor("i64", [], BigInt64Array.of(key)) };
+            loss += (await trainer.accumulate({ ...batch, feeds }, micro === 0)).loss;
+          }
+          if (!Number.isFinite(loss) || !allFinite(trainer.gradients.flat)) {
+            const last = (await checkpointSteps(config.output_dir)).includes(before.global_step);
+            if (!last && before.global_step > 0) await save(before);
+            throw await keepBadBatch(config.output_dir, before, drawn, loss);
+          }
+          const { gradNorm } = await trainer.update();
+          state.global_step++;
+          state.stage_step++;
+          updates++;
+          state.epoch = round(state.stage_step / stage.stepsPerEpoch);
+          state.pending = { loss: state.pending.loss + loss, steps: state.pending.steps + 1 };
+          const learningRate = optimiser.rateAt(state.stage_step);
+          const seconds = (performance.now() - start) / 1000;
+          const here = state.global_step - first;
+          onEvent({
+            type: "step",
+            step: state.global_step,
+            total,
+            loss,
+            learningRate,
+            gradNorm,
+            utterancesPerSecond: (here * drawn.reduce((n, b) => n + b.rows.length, 0)) / seconds,
+            secondsLeft: (seconds / here) * (total - state.global_step),
+            memory: process.memoryUsage.rss(),
+          });
+          ended = state.stage_step >= stage.steps;
+          const at = { step: state.global_step, epoch: state.epoch, ...(stage.prefix ? { stage: stage.name } : {}) };
+          if (state.global_step % config.logging_steps === 0 || (ended && stage.index === stages.length - 1)) {
+            const { loss: sum, steps } = state.pending;
+            await write({ ...at, loss: sum / steps, learning_rate: learningRate, grad_norm: gradNorm });
+            state.pending = { loss: 0, steps: 0 };
+          }
+          let gained = false;
+          if (validationIsDue(settings, data, state, stage, ended)) {
+            const context = { config: settings, model, rows: rowContext, scorer, parameters: usable() };
+            const figures = await validate(tasks, data.validation, context);
+            await write({ ...at, ...Object.fromEntries(Object.entries(figures).map(([k, v]) => [`eval_${k}`, v])) });
+            gained = keepBest(state, config, figures);
+            onEvent({ type: "validation", step: state.global_step, figures, best: state.best_metric });
+            if (
+              config.early_stopping_patience > 0 &&
+              state.evaluations_without_gain >= config.early_stopping_patience
+            ) {
+              onEvent({ type: "early stop", step: state.global_step, evaluations: state.evaluations_without_gain });
+              ended = true;
+            }
+          }
+          if (ended) {
+            state.stage++;
+            state.stage_step = 0;
+            state.evaluations_without_gain = 0;
+          }
+          const isLast = ended && state.stage === stages.length;
+          const due = config.save_steps > 0 && state.global_step % config.save_steps === 0;
+          if (due || gained || ended || signal?.aborted) await save(now());
+          if (signal?.aborted && !isLast)
+            throw new EmosllmError(
+              "interrupted",
+              `stopped after step ${state.global_step} of ${total}, saved in ${join(config.output_dir, checkpointName(state.global_step))}; the same command goes on from there`,
+            );
+        }
+        for (const [name, t] of Object.entries(trainer.parameters.tensors)) values.tensors[name]?.data.set(t.data);
+      } finally {
+        await trainer.dispose();
+      }
     }
-    const { gradNorm } = await trainer.update();
-    const seconds = (performance.now() - start) / 1000;
-    onEvent({
-      type: "step",
-      step,
-      total,
-      loss,
-      learningRate: optimiser.rateAt(step),
-      gradNorm,
-      utterancesPerSecond: (step * batchSize * accumulation) / seconds,
-      secondsLeft: (seconds / step) * (total - step),
-    });
+  } catch (error) {
+    await scorer.dispose();
+    throw error;
   }
-  return { trainer, trainSeconds: (performance.now() - start) / 1000 };
+  const train_seconds = secondsBefore + (performance.now() - start) / 1000;
+  return { state: { ...state, log_history: log.history, train_seconds }, values: (averaged ?? values).tensors, scorer };
+
+  async function write(entry: LogEntry): Promise<void> {
+    await log.append(entry);
+    onEvent({ type: "log", entry });
+  }
+}
+
+/** Epochs in the log have four decimals, so that they read the same on every machine. */
+const round = (x: number): number => Math.round(x * 1e4) / 1e4;
+
+function validationIsDue(
+  config: TrainConfig,
+  data: RunData,
+  state: TrainerState,
+  stage: Stage,
+  ended: boolean,
+): boolean {
+  if (data.validation.length === 0 || config.eval_strategy === "no") return false;
+  if (ended) return true;
+  return config.eval_strategy === "steps"
+    ? state.global_step % config.eval_steps === 0
+    : state.stage_step % stage.stepsPerEpoch === 0;
+}
+
+/** Notes a new best value; true when this is one. */
+function keepBest(
+  state: Mutable<TrainerState>,
+  config: TrainConfig,
+  figures: Readonly<Record<string, number>>,
+): boolean {
+  const value = figures[config.metric_for_best_model];
+  if (value === undefined) return false;
+  const sign = config.metric_for_best_model === "loss" ? -1 : 1;
+  const gain = state.best_metric === null ? Infinity : sign * (value - state.best_metric);
+  if (gain > config.early_stopping_threshold) state.evaluations_without_gain = 0;
+  else state.evaluations_without_gain++;
+  if (!(gain > 0)) return false;
+  state.best_metric = value;
+  state.best_global_step = state.global_step;
+  return true;
+}
+
+/** Figures of the newest validation, for the bundle's manifest. */
+function lastFigures(history: readonly LogEntry[]): Record<string, number> {
+  const entry = history.findLast((e) => Object.keys(e).some((key) => key.startsWith("eval_")));
+  return Object.fromEntries(
+    Object.entries(entry ?? {}).filter((pair): pair is [string, number] => pair[0].startsWith("eval_")),
+  );
+}
+
+/** Not a sum: that could overflow where every gradient is finite. */
+function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
+}
+
+/** Weights in the scheme's order, from the training part's counts. Throws EmosllmError `config_invalid` for a label that the scheme lacks. */
+function labelWeights({ class_weights: kind }: TrainConfig, { scheme, train }: RunData): readonly number[] | undefined {
+  if (kind === "none") return undefined;
+  if (typeof kind === "object") {
+    const unknown = Object.keys(kind).filter((label) => !scheme.labels.includes(label));
+    if (unknown.length > 0)
+      throw new EmosllmError(
+        "config_invalid",
+        `class_weights: ${unknown.join(", ")} is no label of scheme '${scheme.name}' (${scheme.labels.join(", ")})`,
+      );
+    return scheme.labels.map((label) => kind[label] ?? 1);
+  }
+  const counts = Object.fromEntries(scheme.labels.map((l) => [l, train.filter((s) => s.label === l).length]));
+  const there = Object.fromEntries(Object.entries(counts).filter(([, n]) => n > 0));
+  const weights = classWeights(there, { kind });
+  return scheme.labels.map((label) => weights[label] ?? 1);
 }

@@ -6,6 +6,7 @@ import { type LoraBase, type LoraConfig, loraAdapter, loraConfig } from "@emosll
 import type { EmoSllmParts } from "@emosllm/model";
 import { type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
 import {
+  type LabelWord,
   type PromptDefinition,
   type Tokenizer,
   labelLexicon,
@@ -13,8 +14,9 @@ import {
   loadTokenizer,
   promptLibrary,
 } from "@emosllm/prompts";
-import type { TrainConfig } from "./config.ts";
+import type { Task, TrainConfig } from "./config.ts";
 import type { RunData } from "./data.ts";
+import { DIMENSIONS, DIMENSION_PROMPTS } from "./tasks.ts";
 
 /** All of a model but its trained values. */
 export interface RunModel {
@@ -24,7 +26,12 @@ export interface RunModel {
   readonly projectorConfig: ProjectorConfig;
   readonly adapterConfig: LoraConfig;
   readonly tokenizer: Tokenizer;
+  /** The prompt that is tested and saved: the first for emotion. */
   readonly prompt: PromptDefinition;
+  /** All prompts that training draws from. */
+  readonly prompts: Readonly<Record<Task, readonly PromptDefinition[]>>;
+  /** The labels with their words, in the scheme's order. */
+  readonly labels: readonly LabelWord[];
   readonly manifest: Pick<BundleManifest, "labels" | "scoring">;
   /** Where a bundle finds the language model again. */
   readonly baseModel: Pick<BundleManifest["base_model"], "name_or_path" | "revision">;
@@ -49,7 +56,7 @@ export async function assembleModel(
   const bytes = [...languageModel.checkpoint.tensors.values()].reduce((sum, t) => sum + t.length, 0);
   const carried = found.from === "folder" && bytes <= CARRIED ? found.folder : undefined;
   const named = found.from === "folder" ? found.folder : config.model_name_or_path;
-  const [prompt] = (await promptLibrary({ name: config.prompt })) as [PromptDefinition];
+  const prompts = await promptsOf(config);
   const audioSize = frontEnd.mean.length;
   const runProjector = runProjectorConfig(config, frontEnd, languageModel.config.hiddenSize);
   const adapterConfig = loraConfig({
@@ -59,18 +66,20 @@ export async function assembleModel(
   });
   const base: LoraBase = { linearPaths: languageModel.linearPaths, tensors: languageModel.checkpoint.tensors };
   const adapter = loraAdapter(adapterConfig, base);
-  const words = labelWords(scheme.labels, await labelLexicon()).map((w) => ({ label: w.label, word: w.word }));
+  const labels = labelWords(scheme.labels, await labelLexicon());
   return {
     parts: { languageModel, projector: makeProjector(runProjector), adapter, audioSize },
     base,
     projectorConfig: runProjector,
     adapterConfig,
     tokenizer,
-    prompt,
     baseModel: { name_or_path: carried === undefined ? named : "backbone", revision: found.revision ?? null },
     carried,
+    prompt: prompts.emotion[0] as PromptDefinition,
+    prompts,
+    labels,
     manifest: {
-      labels: { scheme: scheme.name, words },
+      labels: { scheme: scheme.name, words: labels.map(({ label, word }) => ({ label, word })) },
       scoring: { reduction: "sum", temperature: 1, abstain_below: null },
     },
   };
@@ -100,4 +109,23 @@ function runProjectorConfig(
     },
     "projector",
   );
+}
+
+/** Prompts whose answer is what was said, or how the voice sounds, and nothing else. */
+const TRANSCRIPTION = /^transcription-(plain|instruction-first|exact|question|expert|noun|convert|repeat)$/;
+const DESCRIPTION = /^description-(plain|instruction-first|voice|caption|expert)$/;
+
+async function promptsOf({ prompt }: TrainConfig): Promise<RunModel["prompts"]> {
+  const emotion =
+    typeof prompt === "string" || Array.isArray(prompt)
+      ? (await Promise.all([prompt].flat().map((name) => promptLibrary({ name })))).flat()
+      : await promptLibrary({ task: "emotion", language: prompt.language });
+  const named = (list: readonly PromptDefinition[], pattern: RegExp): PromptDefinition[] =>
+    list.filter((p) => pattern.test(p.name));
+  return {
+    emotion,
+    transcription: named(await promptLibrary({ task: "transcription", language: "en" }), TRANSCRIPTION),
+    description: named(await promptLibrary({ task: "description", language: "en" }), DESCRIPTION),
+    dimensional: DIMENSIONS.map((d) => DIMENSION_PROMPTS[d]),
+  };
 }

@@ -1,7 +1,7 @@
 /** @file The optimiser that a config describes, and its learning rate for the log. */
 import { loraPlusRateFactor } from "@emosllm/lora";
 import { type EmoSllmParts, trainedShapes } from "@emosllm/model";
-import { type GradientTransformation, adamW, schedule } from "@emosllm/training";
+import { type GradientTransformation, adamW, averageParameters, chain, schedule } from "@emosllm/training";
 import type { TrainConfig } from "./config.ts";
 
 /** An optimiser and the rate that it uses at a step, counted from 1. */
@@ -12,21 +12,24 @@ export interface RunOptimiser {
 
 /** AdamW with clipping, warm-up and decay over `total` updates. */
 export function runOptimiser(config: TrainConfig, parts: EmoSllmParts, total: number): RunOptimiser {
+  const { min_lr: least, min_lr_rate: leastShare } = config.lr_scheduler_kwargs;
   const rate = {
     type: config.lr_scheduler_type,
     learningRate: config.learning_rate,
     warmupSteps: Math.ceil(total * config.warmup_ratio),
     totalSteps: total,
+    minRatio: least === undefined ? (leastShare ?? 0) : least / config.learning_rate,
   };
   const shapes = trainedShapes(parts);
+  const adam = adamW(schedule(rate), {
+    weightDecay: config.weight_decay,
+    maxGradNorm: config.max_grad_norm,
+    // Decay is for matrices: biases, norms and the queries keep their size.
+    decays: (name) => (shapes[name]?.length ?? 0) > 1,
+    rateFactor: loraPlusRateFactor(parts.adapter?.parameters ?? {}, config.loraplus_lr_ratio),
+  });
   return {
-    transformation: adamW(schedule(rate), {
-      weightDecay: config.weight_decay,
-      maxGradNorm: config.max_grad_norm,
-      // Decay is for matrices: biases, norms and the queries keep their size.
-      decays: (name) => (shapes[name]?.length ?? 0) > 1,
-      rateFactor: loraPlusRateFactor(parts.adapter?.parameters ?? {}, config.loraplus_lr_ratio),
-    }),
+    transformation: config.ema_decay > 0 ? chain(adam, averageParameters(config.ema_decay)) : adam,
     rateAt: (step) => learningRateAt(step - 1, rate),
   };
 }
@@ -34,7 +37,13 @@ export function runOptimiser(config: TrainConfig, parts: EmoSllmParts, total: nu
 /** The rate that the schedule in the update program gives, for the log. */
 function learningRateAt(
   step: number,
-  o: { type: TrainConfig["lr_scheduler_type"]; learningRate: number; warmupSteps: number; totalSteps: number },
+  o: {
+    type: TrainConfig["lr_scheduler_type"];
+    learningRate: number;
+    warmupSteps: number;
+    totalSteps: number;
+    minRatio: number;
+  },
 ): number {
   if (step < o.warmupSteps) return (step / o.warmupSteps) * o.learningRate;
   const progress = Math.min(1, (step - o.warmupSteps) / Math.max(1, o.totalSteps - o.warmupSteps));
@@ -43,5 +52,6 @@ function learningRateAt(
     : o.type === "linear"
       ? 1 - progress
       : 1;
-  return shape * o.learningRate;
+  const least = o.type === "cosine_with_min_lr" ? o.minRatio : 0;
+  return (shape * (1 - least) + least) * o.learningRate;
 }

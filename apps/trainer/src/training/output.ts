@@ -1,5 +1,4 @@
 /** @file What a run leaves on disk: the bundle, the test's predictions, the resolved config. */
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fingerprint, saveBundle } from "@emosllm/model";
 import { promptHash } from "@emosllm/prompts";
@@ -22,6 +21,13 @@ export const metricsOf = ({ test, audioOnly, textOnly, majorityWa }: FinalTest):
   text_only_ua: textOnly.ua,
 });
 
+/** Options of {@link writeBundle}. */
+export interface WriteBundleOptions {
+  readonly extraFiles?: (folder: string) => Promise<void>;
+  /** Carries a small base model along, so that the folder can be taken elsewhere; a large one is named. */
+  readonly portable?: boolean;
+}
+
 /** Writes the bundle of these values into `folder`, whole or not at all. */
 export async function writeBundle(
   folder: string,
@@ -30,13 +36,15 @@ export async function writeBundle(
   model: RunModel,
   parameters: Readonly<Record<string, HostTensor>>,
   metrics: Readonly<Record<string, number>>,
+  { extraFiles, portable = false }: WriteBundleOptions = {},
 ): Promise<void> {
   const { languageModel } = model.parts;
-  await mkdir(config.output_dir, { recursive: true });
   await saveBundle(folder, {
     manifest: {
       base_model: {
-        ...model.baseModel,
+        ...(!portable && model.carried !== undefined
+          ? { ...model.baseModel, name_or_path: resolve(model.carried) }
+          : model.baseModel),
         model_type: languageModel.config.modelType,
         fingerprint: await fingerprint(languageModel),
       },
@@ -51,7 +59,8 @@ export async function writeBundle(
     projectorConfig: model.projectorConfig,
     loraConfig: model.adapterConfig,
     card: modelCard(config, metrics),
-    ...(model.carried === undefined ? {} : { backboneFolder: model.carried }),
+    ...(extraFiles ? { extraFiles } : {}),
+    ...(portable && model.carried !== undefined ? { backboneFolder: model.carried } : {}),
   });
 }
 
@@ -60,6 +69,7 @@ export async function writePredictions(folder: string, { answers }: Evaluation):
   const lines = answers.map(({ sample: { utterance, label }, prediction, probabilities }) =>
     JSON.stringify({
       id: utterance.id,
+      corpus: utterance.corpus,
       label,
       prediction,
       probabilities,

@@ -1,42 +1,182 @@
 /** @file The training run, from config to bundle: load, train, test, write. Read it from top to bottom. */
 import { join } from "node:path";
+import { EmosllmError } from "@emosllm/interfaces";
+import { fingerprint, trainedShapes } from "@emosllm/model";
+import { promptHash } from "@emosllm/prompts";
+import { tensorStore } from "@emosllm/training";
+import { stringify } from "yaml";
 import { writeWhole } from "../write-whole.ts";
+import { checkpointName, checkpointSteps, linkTo, readCheckpoint, readState, restoreTensors } from "./checkpoint.ts";
 import type { TrainConfig } from "./config.ts";
-import { loadRunData } from "./data.ts";
+import { type RunData, type StageSamples, loadRunData, loadStageSamples } from "./data.ts";
 import type { OnTrainEvent } from "./events.ts";
 import { type FinalTest, finalTest } from "./final-test.ts";
-import { trainModel } from "./loop.ts";
-import { assembleModel } from "./model.ts";
+import { type TrainedModel, trainModel } from "./loop.ts";
+import { type RunModel, assembleModel } from "./model.ts";
+import { claimFolder, clearRun } from "./output-folder.ts";
 import { metricsOf, writeBundle, writePredictions } from "./output.ts";
+import { readResults, savedTest, writeResults } from "./results.ts";
+import { openRunLog } from "./run-log.ts";
+import { resolveStages } from "./stages.ts";
+import { type TrainerState, checkMadeOf, checkSameConfig, differingKeys } from "./trainer-state.ts";
 
 /** What a run gives. */
 export interface RunResult extends FinalTest {
   readonly bundle: string;
   readonly trainSeconds: number;
+  /** An earlier run with this config had finished; nothing was trained now. */
+  readonly finishedBefore: boolean;
 }
 
-/** Trains as the config says. Throws EmosllmError; what an earlier run left in `output_dir` stays until the new result is whole. */
-export async function runTraining(config: TrainConfig, onEvent: OnTrainEvent): Promise<RunResult> {
-  const data = await loadRunData(config, (p) => onEvent({ type: "data", what: "clips turned into frames", ...p }));
-  onEvent({
-    type: "split",
-    train: data.train.length,
-    validation: data.validation.length,
-    test: data.test.length,
-    sha256: data.split.sha256,
-  });
-  const model = await assembleModel(config, data);
-  const { trainer, trainSeconds } = await trainModel(config, data, model, onEvent);
+/** Options of {@link runTraining}. */
+export interface RunOptions {
+  /** Asks to stop: the step is finished and saved, then EmosllmError `interrupted` is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Trains as the config says. Where `output_dir` holds a part of this run, it goes on from the newest checkpoint, and ends with the same
+ * weights and the same log as without the interruption; where it holds all of it, nothing is done. Throws EmosllmError.
+ */
+export async function runTraining(
+  config: TrainConfig,
+  onEvent: OnTrainEvent,
+  { signal }: RunOptions = {},
+): Promise<RunResult> {
+  const folder = await claimFolder(config.output_dir);
   try {
-    const parameters = trainer.parameters.tensors;
-    const result = await finalTest(config, data, model, parameters, onEvent);
-    const bundle = join(config.output_dir, "best");
-    await writeBundle(bundle, config, data, model, parameters, metricsOf(result));
-    await writePredictions(config.output_dir, result.test);
-    await writeWhole(join(config.output_dir, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
-    return { ...result, bundle, trainSeconds };
+    return await runInFolder(config, onEvent, signal);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== "ENOSPC" && code !== "EDQUOT" && code !== "disk_full") throw cause;
+    throw new EmosllmError(
+      "disk_full",
+      `${(cause as Error).message}. What was saved before is whole; make room and run the same command again`,
+      { cause },
+    );
   } finally {
-    await trainer.dispose();
-    await data.dispose();
+    await folder.release();
   }
+}
+
+async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: AbortSignal): Promise<RunResult> {
+  const folder = config.output_dir;
+  const bundle = join(folder, "best");
+  const resume = await whereToGoOn(config);
+  if (resume.finished) {
+    onEvent({ type: "finished before", folder, steps: resume.finished.global_step });
+    const test = await savedTest(folder, resume.finished);
+    return { ...test, bundle, trainSeconds: resume.finished.train_seconds, finishedBefore: true };
+  }
+
+  const onData = (p: { done: number; total: number }): void =>
+    onEvent({ type: "data", what: "clips turned into frames", ...p });
+  const data = await loadRunData(config, onData);
+  const own: (StageSamples | undefined)[] = [];
+  try {
+    onEvent({
+      type: "split",
+      train: data.train.length,
+      validation: data.validation.length,
+      test: data.test.length,
+      sha256: data.split.sha256,
+    });
+    if (Object.keys(data.outside).length > 0)
+      onEvent({ type: "labels outside", scheme: data.scheme.name, counts: data.outside });
+    const model = await assembleModel(config, data);
+    for (const { corpus } of config.stages ?? [])
+      own.push(corpus === undefined ? undefined : await loadStageSamples({ ...config, corpus }, data, onData));
+    const samples = (config.stages ?? [undefined]).map((_, i) => own[i]?.samples ?? data.train);
+    const bad = [...data.bad, ...own.flatMap((o) => o?.bad ?? [])];
+    const stages = resolveStages(config, (_, i) => samples[i]?.length ?? 0);
+
+    const madeOf = await hashesOf(data, model);
+    const checkpoint =
+      resume.step === undefined ? undefined : await readCheckpoint(join(folder, checkpointName(resume.step)));
+    if (checkpoint) {
+      checkMadeOf(checkpoint.state.made_of, madeOf, checkpoint.folder);
+      await linkTo(folder, "last", checkpointName(checkpoint.state.global_step));
+      onEvent({ type: "resume", step: checkpoint.state.global_step, folder: checkpoint.folder });
+    }
+    const log = await openRunLog(folder, checkpoint?.state.log_history ?? []);
+    await writeWhole(join(folder, "config.yaml"), stringify(config));
+    const trained = await trainModel({
+      config,
+      data: { ...data, bad },
+      model,
+      stages,
+      samples,
+      madeOf,
+      resume: checkpoint,
+      log,
+      onEvent,
+      signal,
+    });
+    try {
+      const { state } = trained;
+      const values = await bestValues(config, model, trained);
+      const result = await finalTest(config, data, model, trained.scorer, values, onEvent);
+      const metrics = metricsOf(result);
+      await log.append({
+        step: state.global_step,
+        ...Object.fromEntries(Object.entries(metrics).map(([k, v]) => [`test_${k}`, v])),
+      });
+      await writeBundle(bundle, config, data, model, values, metrics, { portable: true });
+      await writePredictions(folder, result.test);
+      const { global_step, best_global_step, train_seconds, bad_audio } = state;
+      await writeResults(folder, result, { global_step, best_global_step, train_seconds, bad_audio, config });
+      if (bad_audio.length > 0) onEvent({ type: "bad audio", bad: bad_audio });
+      return { ...result, bundle, trainSeconds: train_seconds, finishedBefore: false };
+    } finally {
+      await trained.scorer.dispose();
+    }
+  } finally {
+    for (const d of [data, ...own]) await d?.dispose();
+  }
+}
+
+interface GoOn {
+  readonly finished?: Awaited<ReturnType<typeof readResults>>;
+  /** Step of the checkpoint to go on from. */
+  readonly step?: number | undefined;
+}
+
+/** Looks at what lies in the folder. Throws EmosllmError `config_invalid` where it is of another config and may not be overwritten. */
+async function whereToGoOn(config: TrainConfig): Promise<GoOn> {
+  const folder = config.output_dir;
+  const finished = await readResults(folder);
+  const step = (await checkpointSteps(folder)).at(-1);
+  const saved =
+    finished?.config ?? (step === undefined ? undefined : (await readState(join(folder, checkpointName(step)))).config);
+  if (config.overwrite_output_dir && saved && (finished || differingKeys(saved, config).length > 0)) {
+    await clearRun(folder);
+    return {};
+  }
+  if (saved) checkSameConfig(saved, config, finished ? folder : join(folder, checkpointName(step as number)));
+  return finished ? { finished } : { step };
+}
+
+async function hashesOf(data: RunData, model: RunModel): Promise<TrainerState["made_of"]> {
+  return {
+    split: data.split.sha256,
+    "base model": await fingerprint(model.parts.languageModel),
+    prompts: Object.values(model.prompts)
+      .flat()
+      .map((p) => promptHash(p))
+      .join(" "),
+  };
+}
+
+/** The values to test and keep: the best by validation, or the last. */
+async function bestValues(
+  config: TrainConfig,
+  { parts }: RunModel,
+  { state, values }: TrainedModel,
+): Promise<TrainedModel["values"]> {
+  const step = state.best_global_step;
+  if (step === null || step === state.global_step || !config.load_best_model_at_end) return values;
+  const saved = await readCheckpoint(join(config.output_dir, checkpointName(step)));
+  const store = tensorStore(trainedShapes(parts));
+  restoreTensors(store.tensors, saved.bundleValues, saved.folder);
+  return store.tensors;
 }

@@ -1,0 +1,43 @@
+/**
+ * @file From drawn rows to what the trainer is fed. The loss of a step is a mean over tasks, each weighted by its share of the step's rows;
+ * within a task it is a weighted mean over answer tokens, or over rows where answers are scored against each other. It is taken over the
+ * whole step, so that two batches accumulated are one batch of both.
+ */
+import { type BatchOptions, layOutBatch } from "@emosllm/model";
+import { type TrainingBatch, answerWeights, rowWeight, scoredFeeds, tokenWeight } from "@emosllm/training";
+import type { DrawnBatch } from "./batches.ts";
+import type { Task } from "./config.ts";
+
+/** Lays the batches of one step out. */
+export function stepBatches(
+  drawn: readonly DrawnBatch[],
+  sizes: Pick<BatchOptions, "vectors" | "audioSize">,
+): TrainingBatch[] {
+  const count = drawn.reduce((n, b) => n + b.rows.length, 0);
+  const tasks = new Map<Task, { rows: number; weight: number }>();
+  for (const { task, scored, rows } of drawn) {
+    const sum = tasks.get(task) ?? { rows: 0, weight: 0 };
+    for (const { row, targets } of rows) sum.weight += scored ? rowWeight(targets) : tokenWeight(targets, row.answers);
+    sum.rows += rows.length;
+    tasks.set(task, sum);
+  }
+  return drawn.map(({ task, scored, rows }) => {
+    const { rows: taskRows, weight } = tasks.get(task) as { rows: number; weight: number };
+    // All of a task's labels can have weight 0.
+    const normaliser = weight === 0 ? 1 : (weight * count) / taskRows;
+    const batch = layOutBatch(
+      rows.map((r) => r.row),
+      sizes,
+    );
+    const targets = rows.map((r) => r.targets);
+    return {
+      ...batch,
+      scored,
+      feeds: {
+        ...batch.feeds,
+        label_weights: answerWeights(batch.labels, scored ? [] : targets, normaliser),
+        ...(scored ? scoredFeeds(batch.labels, targets, normaliser) : {}),
+      },
+    };
+  });
+}
