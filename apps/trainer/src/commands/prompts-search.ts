@@ -10,7 +10,7 @@ import { PART_ARGS, chosenUtterances } from "../asking/part.ts";
 import { SPACE_ARGS, askedSpace } from "../asking/prompt-set.ts";
 import { uaScore } from "../asking/score.ts";
 import { statusLine } from "../status-line.ts";
-import { readTrainConfig } from "../training/config.ts";
+import { readTrainConfig } from "../training/read-config.ts";
 import { writeWhole } from "../write-whole.ts";
 import { numberArg, wholeArg } from "./_args.ts";
 import type { AnyCommand } from "./_command.ts";
