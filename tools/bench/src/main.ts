@@ -5,6 +5,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   decode: async () => (await import("./decode.ts")).benchDecode,
   features: async () => (await import("./features.ts")).benchFeatures,
   profile: async () => (await import("./profile.ts")).benchProfile,
+  load: async () => (await import("./load.ts")).benchLoad,
   train: async () => (await import("./train.ts")).benchTrain,
 };
 

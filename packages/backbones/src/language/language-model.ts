@@ -1,7 +1,7 @@
 /** @file A language model as functions over the graph: embed ids, run the layers, read logits off chosen rows. */
 import { join } from "node:path";
 import { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from "@emosllm/checkpoints";
-import { type Tensor, gather, matMulNBits, matmul, mul, tanh } from "@emosllm/graph";
+import { type Tensor, cast, gather, isOp, matMulNBits, matmul, mul, tanh } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import { readJsonObject } from "../json-file.ts";
 import { type Linear, type TensorTable, frozen, linearOver } from "../linear.ts";
@@ -78,6 +78,10 @@ const HEAD = "lm_head";
 const EMBEDDINGS = "model.embed_tokens.weight";
 const isTied = (config: ModelConfig, names: { has(name: string): boolean }): boolean =>
   config.tieWordEmbeddings || !names.has(`${HEAD}.weight`);
+/** Rows of a table: those that are looked up become f32, not the table, which is mapped and stays on disk. */
+const rowsOf = (table: Tensor, ids: Tensor): Tensor =>
+  isOp(table, "cast") ? cast(gather(table.inputs[0] as Tensor, ids), table.dtype) : gather(table, ids);
+
 const linearPathsOf = (names: Iterable<string>): string[] =>
   [...names]
     .filter((name) => /\.layers\.\d+\..*_proj\.weight$/.test(name))
@@ -117,7 +121,7 @@ export function languageModelOver(
     config,
     linear,
     linearPaths: linearPathsOf(names),
-    embed: (ids) => mul(gather(tensor(EMBEDDINGS), ids), architecture.embedScale?.(config) ?? 1),
+    embed: (ids) => mul(rowsOf(tensor(EMBEDDINGS), ids), architecture.embedScale?.(config) ?? 1),
     layers: (hidden, layout, own = linear) => decoder(architecture, { config, tensor, linear: own, layout, hidden }),
     head: (hidden, own = linear) => {
       const normed = normOf(architecture, { config, tensor })("model.norm", hidden);
