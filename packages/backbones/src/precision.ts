@@ -49,6 +49,8 @@ export interface LinearToPack {
   readonly path: string;
   readonly source: TensorSource;
   readonly bits?: 4 | 8;
+  /** Where no `blockSize` is asked for. */
+  readonly blockSize?: BlockSize;
 }
 
 const BITS = { int8: 8, int4: 4 } as const;
@@ -68,10 +70,10 @@ export async function packLinears(
   oneOf("precision", precision, PRECISIONS);
   oneOf("backward", backward, BACKWARDS);
   if (precision === "f32") return { matrices: new Map(), weights: new Map() };
-  const wanted = oneOf("blockSize", blockSize ?? BLOCKS[precision], BLOCK_SIZES);
-  const requests = linears.map(({ path, source, bits = BITS[precision] }): PackRequest => {
-    const side = Math.min(...source.shape);
-    const size = BLOCK_SIZES.findLast((b) => b <= Math.min(wanted, side)) ?? BLOCK_SIZES[0];
+  if (blockSize !== undefined) oneOf("blockSize", blockSize, BLOCK_SIZES);
+  const requests = linears.map(({ path, source, bits = BITS[precision], blockSize: usual }): PackRequest => {
+    const longest = Math.min(blockSize ?? usual ?? BLOCKS[precision], ...source.shape);
+    const size = BLOCK_SIZES.findLast((b) => b <= longest) ?? BLOCK_SIZES[0];
     return { name: path, sources: [source], bits, blockSize: size, transposed: backward === "quantised" };
   });
   const packed = await packWeights(requests, packing);

@@ -3,7 +3,9 @@ type Bench = (argv: readonly string[]) => Promise<Readonly<Record<string, unknow
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   decode: async () => (await import("./decode.ts")).benchDecode,
+  encoder: async () => (await import("./encoder.ts")).benchEncoder,
   features: async () => (await import("./features.ts")).benchFeatures,
+  precision: async () => (await import("./precision.ts")).benchPrecision,
   profile: async () => (await import("./profile.ts")).benchProfile,
   load: async () => (await import("./load.ts")).benchLoad,
   train: async () => (await import("./train.ts")).benchTrain,

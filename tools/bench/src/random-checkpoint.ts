@@ -1,4 +1,4 @@
-/** @file A Llama checkpoint of random weights at a given shape, written without holding it in memory. */
+/** @file Checkpoints of random weights at given shapes, written without holding them in memory. */
 import { mkdir, open, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { randomStream } from "@emosllm/training";
@@ -37,6 +37,17 @@ export async function randomCheckpoint(
   dtype: "F32" | "BF16",
 ): Promise<string> {
   const folder = join(root, `${name}-${layers}-${dtype}`);
+  await writeRandomModel(folder, { "config.json": llamaConfig(sizes, layers) }, llamaTensors(sizes, layers), dtype);
+  return folder;
+}
+
+/** Noise of deviation 0.02 for matrices, ones for vectors; `files` are JSON beside them. Does nothing where the weights are already. */
+export async function writeRandomModel(
+  folder: string,
+  files: Readonly<Record<string, object>>,
+  tensors: readonly (readonly [string, readonly number[]])[],
+  dtype: "F32" | "BF16",
+): Promise<void> {
   const file = join(folder, "model.safetensors");
   if (
     await stat(file).then(
@@ -44,12 +55,11 @@ export async function randomCheckpoint(
       () => false,
     )
   )
-    return folder;
+    return;
   await mkdir(folder, { recursive: true });
   const bytes = dtype === "F32" ? 4 : 2;
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let at = 0;
-  const tensors = llamaTensors(sizes, layers);
   for (const [key, shape] of tensors) {
     const length = shape.reduce((a, b) => a * b, 1) * bytes;
     header[key] = { dtype, shape, data_offsets: [at, at + length] };
@@ -73,13 +83,19 @@ export async function randomCheckpoint(
     return half;
   };
   const [noiseBytes, oneBytes] = [stored(noise), stored(ones)];
-  for (const [, shape] of tensors) {
+  for (const [i, [, shape]] of tensors.entries()) {
     let left = shape.reduce((a, b) => a * b, 1) * bytes;
     const block = shape.length === 1 ? oneBytes : noiseBytes;
-    for (; left > 0; left -= block.length) await handle.write(block.subarray(0, Math.min(left, block.length)));
+    // Each tensor begins elsewhere in the block, so that no two are equal.
+    let from = ((i * 7919 * 64) % BLOCK) * bytes;
+    for (; left > 0; from = 0) {
+      const part = block.subarray(from, from + left);
+      await handle.write(part);
+      left -= part.length;
+    }
   }
   await handle.close();
-  await writeFile(join(folder, "config.json"), JSON.stringify(llamaConfig(sizes, layers), null, 2));
+  for (const [name, value] of Object.entries(files))
+    await writeFile(join(folder, name), JSON.stringify(value, null, 2));
   await rename(temporary, file);
-  return folder;
 }

@@ -70,7 +70,12 @@ export async function openLanguageModel(
 function linearsOf(config: ModelConfig, tensors: TensorTable): LinearToPack[] {
   const layers = linearPathsOf(tensors.keys()).map((path) => ({ path, source: tensors.get(`${path}.weight`) }));
   const tied = isTied(config, tensors);
-  const head = { path: HEAD, source: tensors.get(tied ? EMBEDDINGS : `${HEAD}.weight`), bits: 8 } as const;
+  const head = {
+    path: HEAD,
+    source: tensors.get(tied ? EMBEDDINGS : `${HEAD}.weight`),
+    bits: 8,
+    blockSize: 128,
+  } as const;
   return [...layers, head].flatMap(({ source, ...rest }) => (source ? [{ source, ...rest }] : []));
 }
 

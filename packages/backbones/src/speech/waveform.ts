@@ -4,10 +4,16 @@ import {
   type Tensor,
   add,
   cast,
+  concat,
   conv1d,
+  dimAdd,
+  dimFloorDivide,
+  dimMultiply,
+  dimSubtract,
   div,
   layerNorm,
   less,
+  matmul,
   mean,
   mul,
   range,
@@ -52,28 +58,55 @@ export function convolutions(
   // The group norm takes away what an offset of the sound does to a channel; without the offset it has less to round.
   const level =
     config.featureNorm === "group" && !groupNorm ? sub(waveform, mean(waveform, 1, { keepDims: true })) : waveform;
-  let x = reshape(level, [rows, 1, samples]);
-  config.convolutions.forEach(({ channels, stride }, i) => {
+  // Frames first, channels last: each convolution is one product, and norms need nothing turned.
+  let x = reshape(level, [rows, samples, 1]);
+  config.convolutions.forEach(({ channels, kernel, stride }, i) => {
     const at = `feature_extractor.conv_layers.${i}`;
-    x = conv1d(x, tensor(`${at}.conv.weight`), { stride });
+    x = strided(x, tensor(`${at}.conv.weight`), { channels, kernel, stride });
     // The group norm takes the first bias away again; given norms are made without it.
-    if (config.convBias && !(groupNorm && i === 0)) x = add(x, reshape(tensor(`${at}.conv.bias`), [channels, 1]));
+    if (config.convBias && !(groupNorm && i === 0)) x = add(x, tensor(`${at}.conv.bias`));
     const [scale, shift] = ["weight", "bias"].map((p) => `${at}.layer_norm.${p}`) as [string, string];
-    if (config.featureNorm === "layer")
-      x = transpose(layerNorm(transpose(x), tensor(scale), tensor(shift), { epsilon: 1e-5 }));
+    if (config.featureNorm === "layer") x = layerNorm(x, tensor(scale), tensor(shift), { epsilon: 1e-5 });
     else if (i === 0 && groupNorm)
-      x = add(mul(x, reshape(groupNorm.scale, [rows, channels, 1])), reshape(groupNorm.offset, [rows, channels, 1]));
-    else if (i === 0)
-      x = add(mul(overTime(x), reshape(tensor(scale), [channels, 1])), reshape(tensor(shift), [channels, 1]));
+      x = add(mul(x, reshape(groupNorm.scale, [rows, 1, channels])), reshape(groupNorm.offset, [rows, 1, channels]));
+    else if (i === 0) x = add(mul(overTime(x), tensor(scale)), tensor(shift));
     x = config.featureActivation(x);
   });
-  return transpose(x);
+  return x;
 }
 
-/** Each channel to mean 0 and variance 1 over the row (GroupNorm with as many groups as channels). */
+/**
+ * The convolution of x `[rows, time, in]` by w `[out, in, kernel]`, `[rows, frames, out]`, as a product of what each frame sees, side by
+ * side, with w laid out to match: fewer passes over memory than a convolution along the last axis and the norms' transposes around it.
+ */
+function strided(
+  x: Tensor,
+  w: Tensor,
+  { channels, kernel, stride }: { channels: number; kernel: number; stride: number },
+): Tensor {
+  const [rows, time, width] = x.shape as [Dim, Dim, number];
+  const frames = dimAdd(dimFloorDivide(dimSubtract(time, kernel), stride), 1);
+  // Runs of `stride` steps are neighbours in memory: a whole run is a reshape, the rest of a kernel the next run's beginning.
+  const seen: Tensor[] = [];
+  for (let from = 0; from < kernel; from += stride) {
+    const taken = Math.min(stride, kernel - from);
+    const length = dimMultiply(frames, stride);
+    const end = dimAdd(from, length);
+    if (taken === stride) seen.push(reshape(slice(x, 1, from, end), [rows, frames, stride * width]));
+    else
+      for (let k = 0; k < taken; k++) {
+        const last = dimAdd(dimMultiply(dimSubtract(frames, 1), stride), from + k + 1);
+        seen.push(slice(x, 1, from + k, last, stride));
+      }
+  }
+  const flat = reshape(transpose(w, [0, 2, 1]), [channels, kernel * width]);
+  return matmul(seen.length === 1 ? (seen[0] as Tensor) : concat(seen, 2), flat, { transB: true });
+}
+
+/** Each channel to mean 0 and variance 1 over the row (GroupNorm with as many groups as channels): x `[rows, time, channels]`. */
 function overTime(x: Tensor): Tensor {
-  const centred = sub(x, mean(x, 2, { keepDims: true }));
-  return div(centred, sqrt(add(mean(mul(centred, centred), 2, { keepDims: true }), 1e-5)));
+  const centred = sub(x, mean(x, 1, { keepDims: true }));
+  return div(centred, sqrt(add(mean(mul(centred, centred), 1, { keepDims: true }), 1e-5)));
 }
 
 /** x `[rows, frames, width]` -> what its neighbourhood says of positions, the same shape. */
