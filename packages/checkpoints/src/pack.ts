@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
 import { cacheFolder } from "./cache-folder.ts";
 import { contentHashes } from "./content-hash.ts";
-import type { DType } from "./dtype.ts";
+import { type DType, elementCount } from "./dtype.ts";
 import { invalid } from "./errors.ts";
 import { publish, temporaryName, writeFully } from "./file.ts";
 import { withLock } from "./lock.ts";
@@ -23,11 +23,11 @@ import type { TensorSource } from "./source.ts";
 export const BLOCK_SIZES = [32, 64, 128, 256] as const;
 export type BlockSize = (typeof BLOCK_SIZES)[number];
 
-/** A matrix to pack: one tensor `[N, K]`, or several with equal `K` that are stacked along `N` (query, key and value in one). */
+/** A matrix to pack: one tensor `[N, K]` (or `[N, ...]` with K the product of the rest), or several with equal `K` that are stacked along `N` (query, key and value in one). */
 export interface PackRequest {
   /** What the packed matrix is called in {@link PackedWeights.matrices}. */
   readonly name: string;
-  /** f32, f16 or bf16, of rank 2. */
+  /** f32, f16 or bf16, of rank 2 or more. */
   readonly sources: readonly TensorSource[];
   readonly bits: 4 | 8;
   readonly blockSize: BlockSize;
@@ -130,7 +130,8 @@ export async function packWeights(requests: readonly PackRequest[], options: Pac
 }
 
 const rowsOf = (r: PackRequest): number => r.sources.reduce((n, s) => n + s.shape[0]!, 0);
-const columnsOf = (r: PackRequest): number => r.sources[0]!.shape[1]!;
+const widthOf = ({ shape }: TensorSource): number => elementCount(shape.slice(1));
+const columnsOf = (r: PackRequest): number => widthOf(r.sources[0]!);
 
 function check(request: PackRequest, all: readonly PackRequest[]): void {
   const { name, sources, bits, blockSize } = request;
@@ -145,13 +146,11 @@ function check(request: PackRequest, all: readonly PackRequest[]): void {
   for (const { name: tensor, file, dtype, shape } of sources) {
     if (dtype !== "f32" && dtype !== "f16" && dtype !== "bf16")
       throw invalid({ file, tensor }, `${dtype} cannot be packed; f32, f16 and bf16 can`);
-    if (shape.length !== 2 || shape.includes(0))
+    if (shape.length < 2 || shape.includes(0))
       throw invalid({ file, tensor }, `shape [${shape.join(", ")}] cannot be packed; a matrix [N, K] is needed`);
-    if (shape[1] !== sources[0]!.shape[1])
-      throw invalid(
-        { file, tensor },
-        `has ${shape[1]} columns, '${sources[0]!.name}' before it ${sources[0]!.shape[1]}`,
-      );
+    const [columns, before] = [elementCount(shape.slice(1)), columnsOf(request)];
+    if (columns !== before)
+      throw invalid({ file, tensor }, `has ${columns} columns, '${sources[0]!.name}' before it ${before}`);
   }
 }
 
@@ -328,8 +327,9 @@ function unitsOf(request: PackRequest, target: string, { offsets }: SafetensorsL
 function piecesOf(request: PackRequest, first: number, count: number): Rows[] {
   const pieces: Rows[] = [];
   let begin = 0;
-  for (const { file, offset, dtype, shape, name } of request.sources) {
-    const [rows, columns] = shape as [number, number];
+  for (const source of request.sources) {
+    const { file, offset, dtype, shape, name } = source;
+    const [rows, columns] = [shape[0] as number, widthOf(source)];
     const from = Math.max(first, begin);
     const to = Math.min(first + count, begin + rows);
     if (from < to)

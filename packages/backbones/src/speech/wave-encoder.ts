@@ -21,7 +21,7 @@ type Bias = (scope: EncoderScope, config: WaveConfig) => (at: string, x: Tensor)
 
 const waveEncoder =
   (bias: Bias): EncoderBuilder =>
-  ({ raw, preprocessor, tensor, read, names, linear }) => {
+  ({ raw, preprocessor, tensor, read, names, linear, packed }) => {
     const config = parseWaveConfig(raw, preprocessor);
     const build: SpeechEncoder["build"] = (waveform, lengths, own = linear, prepared) => {
       if (lengths && !config.padding)
@@ -32,7 +32,7 @@ const waveEncoder =
       const mask = lengths && sampleMask(waveform, lengths);
       const cut = mask ? mul(waveform, mask) : waveform;
       const sound = config.normalise && !prepared ? unitVariance(waveform, mask) : cut;
-      const features = convolutions(sound, config, tensor, prepared?.groupNorm);
+      const features = convolutions(sound, config, { tensor, packed }, prepared?.groupNorm);
       const [rows, frames, channels] = features.shape as [Dim, Dim, number];
       const { heads, normEpsilon: epsilon, activation, hiddenSize } = config;
       const scope: EncoderScope = { tensor, linear: own, rows, frames, heads, epsilon, activation };

@@ -13,6 +13,7 @@ import {
   div,
   layerNorm,
   less,
+  matMulNBits,
   matmul,
   mean,
   mul,
@@ -26,6 +27,7 @@ import {
 } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { PreparedInputs } from "./encoder.ts";
+import type { EncoderParts } from "./speech-encoder.ts";
 import type { WaveConfig } from "./wave-config.ts";
 
 /** 1 where a sample lies within its row, else 0: f32 `[rows, samples]`. */
@@ -51,7 +53,7 @@ export function unitVariance(waveform: Tensor, mask: Tensor | undefined): Tensor
 export function convolutions(
   waveform: Tensor,
   config: WaveConfig,
-  tensor: (name: string) => Tensor,
+  { tensor, packed }: Pick<EncoderParts, "tensor" | "packed">,
   groupNorm?: PreparedInputs["groupNorm"],
 ): Tensor {
   const [rows, samples] = waveform.shape as [Dim, Dim];
@@ -62,7 +64,9 @@ export function convolutions(
   let x = reshape(level, [rows, samples, 1]);
   config.convolutions.forEach(({ channels, kernel, stride }, i) => {
     const at = `feature_extractor.conv_layers.${i}`;
-    x = strided(x, tensor(`${at}.conv.weight`), { channels, kernel, stride });
+    const integers = packed.get(`${at}.conv`);
+    const seen = unfolded(x, { kernel, stride });
+    x = integers ? matMulNBits(seen, integers) : matmul(seen, side(tensor(`${at}.conv.weight`)), { transB: true });
     // The group norm takes the first bias away again; given norms are made without it.
     if (config.convBias && !(groupNorm && i === 0)) x = add(x, tensor(`${at}.conv.bias`));
     const [scale, shift] = ["weight", "bias"].map((p) => `${at}.layer_norm.${p}`) as [string, string];
@@ -75,15 +79,14 @@ export function convolutions(
   return x;
 }
 
+/** A weight `[out, in, kernel]` to match {@link unfolded}: `[out, kernel*in]`. */
+const side = (w: Tensor): Tensor => reshape(transpose(w, [0, 2, 1]), [w.shape[0] as Dim, -1]);
+
 /**
- * The convolution of x `[rows, time, in]` by w `[out, in, kernel]`, `[rows, frames, out]`, as a product of what each frame sees, side by
- * side, with w laid out to match: fewer passes over memory than a convolution along the last axis and the norms' transposes around it.
+ * What each frame of a convolution over x `[rows, time, in]` sees, side by side: `[rows, frames, kernel*in]`. So it becomes one product:
+ * fewer passes over memory than a convolution along the last axis and the norms' transposes around it.
  */
-function strided(
-  x: Tensor,
-  w: Tensor,
-  { channels, kernel, stride }: { channels: number; kernel: number; stride: number },
-): Tensor {
+function unfolded(x: Tensor, { kernel, stride }: { kernel: number; stride: number }): Tensor {
   const [rows, time, width] = x.shape as [Dim, Dim, number];
   const frames = dimAdd(dimFloorDivide(dimSubtract(time, kernel), stride), 1);
   // Runs of `stride` steps are neighbours in memory: a whole run is a reshape, the rest of a kernel the next run's beginning.
@@ -99,8 +102,7 @@ function strided(
         seen.push(slice(x, 1, from + k, last, stride));
       }
   }
-  const flat = reshape(transpose(w, [0, 2, 1]), [channels, kernel * width]);
-  return matmul(seen.length === 1 ? (seen[0] as Tensor) : concat(seen, 2), flat, { transB: true });
+  return concat(seen, 2);
 }
 
 /** Each channel to mean 0 and variance 1 over the row (GroupNorm with as many groups as channels): x `[rows, time, channels]`. */
