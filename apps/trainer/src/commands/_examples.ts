@@ -3,6 +3,16 @@
 /** Command lines without `emosllm`. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "": ["train config.yaml", "predict --bundle runs/demo/best turn.wav"],
+  init: [
+    "init --corpus iemocap:data/IEMOCAP_full_release --model meta-llama/Llama-3.2-1B-Instruct --out config.yaml",
+    "init --corpus meld:data/MELD.Raw --model Qwen/Qwen2.5-0.5B-Instruct --encoder microsoft/wavlm-large",
+  ],
+  validate: [
+    "validate config.yaml",
+    "validate config.yaml learning_rate=0.0003 --resolved",
+    "validate config.yaml --json",
+  ],
+  doctor: ["doctor", "doctor config.yaml", "doctor config.yaml per_device_train_batch_size=4 --measure --json"],
   corpus: ["corpus list", "corpus audit iemocap:data/IEMOCAP_full_release --protocol loso5 --scheme iemocap-4"],
   "corpus audit": ["corpus audit iemocap:data/IEMOCAP_full_release --scheme iemocap-4 --protocol loso5 --json"],
   "corpus export": ["corpus export meld:data/MELD.Raw --out meld.jsonl --format jsonl --scheme meld-7"],
@@ -45,6 +55,14 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   train: [
     "train apps/trainer/recipes/demo.yaml",
     "train config.yaml learning_rate=0.0003 lora.r=16 output_dir=runs/r16",
+  ],
+  crossval: [
+    "crossval apps/trainer/recipes/iemocap-5fold.yaml corpus=iemocap:data/IEMOCAP_full_release",
+    "crossval config.yaml --folds 1,2 --jobs 2 --latex",
+  ],
+  ablate: [
+    "ablate apps/trainer/recipes/demo.yaml --only lora,projector,transcript",
+    "ablate config.yaml --encoders microsoft/wavlm-base-plus,openai/whisper-small --folds all --jobs 2 --latex",
   ],
   evaluate: [
     "evaluate --bundle runs/demo/best --corpus iemocap:runs/demo-corpus --protocol loso5 --fold 5 --out runs/demo/test",

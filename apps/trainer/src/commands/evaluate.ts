@@ -2,13 +2,13 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { PARTS, SCHEMES } from "@emosllm/datasets";
-import { EmosllmError, type Utterance } from "@emosllm/interfaces";
+import { EmosllmError } from "@emosllm/interfaces";
 import { loadEmoSllm } from "@emosllm/model";
 import { summarizePredictions } from "@emosllm/report";
 import { defineCommand } from "citty";
 import { corpusPart } from "../evaluation/corpus-part.ts";
+import { judgePart } from "../evaluation/judge-part.ts";
 import { summaryText } from "../evaluation/summary-text.ts";
-import { judgeInputs } from "../predict/judge.ts";
 import { writeReportPage } from "../report-page.ts";
 import { statusLine } from "../status-line.ts";
 import { writeWhole } from "../write-whole.ts";
@@ -54,21 +54,17 @@ const evaluate = defineCommand({
         part,
       });
       const line = statusLine();
-      const rows: string[] = [];
       let bad = 0;
-      const inputs = async function* () {
-        for (const { id, audio, text } of utterances)
-          yield { file: audio.path, id, audio, transcript: args.transcripts ? text : undefined };
-      };
-      const byId = new Map(utterances.map((u) => [u.id, u]));
-      for await (const judged of judgeInputs(model, inputs(), { batchSize })) {
-        const utterance = byId.get(judged.input.id as string) as Utterance;
-        if ("error" in judged) {
+      const rows = await judgePart(model, utterances, {
+        transcripts: args.transcripts,
+        batchSize,
+        fold: split && fold,
+        onBad: (message) => {
           bad++;
-          process.stderr.write(`left out: ${judged.error.message}\n`);
-        } else rows.push(predictionLine(utterance, judged.answer.label, judged.answer.probabilities, split && fold));
-        line.show(`${rows.length + bad}/${utterances.length} utterances`);
-      }
+          process.stderr.write(`left out: ${message}\n`);
+        },
+        onProgress: (done) => line.show(`${done}/${utterances.length} utterances`),
+      });
       line.clear();
       if (rows.length === 0 || bad / utterances.length > mostBad)
         throw new EmosllmError(
@@ -99,25 +95,3 @@ const evaluate = defineCommand({
   },
 });
 export default evaluate as AnyCommand;
-
-const predictionLine = (
-  { id, label, audio, softLabel, speaker, gender, session, dialogue, corpus, text }: Utterance,
-  prediction: string | null,
-  probabilities: Readonly<Record<string, number>>,
-  fold: number | undefined,
-): string =>
-  JSON.stringify({
-    id,
-    label,
-    prediction,
-    probabilities,
-    ...(softLabel === undefined ? {} : { soft_label: softLabel }),
-    audio: { ...audio, path: resolve(audio.path) },
-    speaker,
-    gender,
-    session,
-    dialogue,
-    corpus,
-    text,
-    fold,
-  });

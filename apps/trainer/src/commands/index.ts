@@ -2,6 +2,9 @@
 import type { SubCommandsDef } from "citty";
 
 export const commands: SubCommandsDef = {
+  init: () => import("./init.ts").then((m) => m.default),
+  validate: () => import("./validate.ts").then((m) => m.default),
+  doctor: () => import("./doctor.ts").then((m) => m.default),
   corpus: () => import("./corpus.ts").then((m) => m.default),
   prompts: () => import("./prompts.ts").then((m) => m.default),
   features: () => import("./features.ts").then((m) => m.default),
@@ -9,6 +12,8 @@ export const commands: SubCommandsDef = {
   serve: () => import("./serve.ts").then((m) => m.default),
   probe: () => import("./probe.ts").then((m) => m.default),
   train: () => import("./train.ts").then((m) => m.default),
+  crossval: () => import("./crossval.ts").then((m) => m.default),
+  ablate: () => import("./ablate.ts").then((m) => m.default),
   evaluate: () => import("./evaluate.ts").then((m) => m.default),
   compare: () => import("./compare.ts").then((m) => m.default),
   merge: () => import("./merge.ts").then((m) => m.default),
