@@ -25,7 +25,7 @@ const validate = defineCommand({
       process.stdout.write(
         args.json
           ? `${JSON.stringify({ file, line: line ?? null, path, value: value ?? null, message, accepted: accepted ?? null })}\n`
-          : `${text}${accepted && !message.includes(accepted) ? ` (accepted: ${accepted})` : ""}\n`,
+          : `${text}${accepted && accepted.length <= 120 && !message.includes(accepted) ? ` (accepted: ${accepted})` : ""}\n`,
       );
     }
     if (!config) return 1;
