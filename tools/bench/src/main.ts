@@ -6,6 +6,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   encoder: async () => (await import("./encoder.ts")).benchEncoder,
   features: async () => (await import("./features.ts")).benchFeatures,
   precision: async () => (await import("./precision.ts")).benchPrecision,
+  generate: async () => (await import("./generate.ts")).benchGenerate,
   profile: async () => (await import("./profile.ts")).benchProfile,
   load: async () => (await import("./load.ts")).benchLoad,
   train: async () => (await import("./train.ts")).benchTrain,
