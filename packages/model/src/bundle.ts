@@ -16,6 +16,7 @@ import { type LoraConfig, loraAdapter, loraConfigText, readLoraConfig } from "@e
 import { type Projector, type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
 import { type HostTensor, hostTensor } from "@emosllm/runtime";
 import { type EmoSllmParts, PROJECTOR_PREFIX, trainedShapes } from "./assemble.ts";
+import { mergeCard } from "./card.ts";
 
 const MANIFEST = "emosllm.json";
 const ADAPTER = "adapter/adapter_model.safetensors";
@@ -30,7 +31,7 @@ export interface BundleContents {
   readonly parameters: Parameters;
   readonly projectorConfig: ProjectorConfig;
   readonly loraConfig: LoraConfig;
-  /** Text of the model card. */
+  /** Text of the model card; what a user wrote into the one that is there stays. */
   readonly card: string;
   /** Writes more files into the folder before everything is hashed (a checkpoint's optimiser state). */
   readonly extraFiles?: (folder: string) => Promise<void>;
@@ -81,7 +82,8 @@ export async function saveBundle(folder: string, contents: BundleContents): Prom
     await writeSafetensors(join(temporary, ADAPTER), adapter, { format: "pt" });
     await writeFile(join(temporary, "adapter/adapter_config.json"), loraConfigText(contents.loraConfig));
     await writeFile(join(temporary, PROJECTOR_CONFIG), `${JSON.stringify(contents.projectorConfig, null, 2)}\n`);
-    await writeFile(join(temporary, "README.md"), contents.card);
+    const earlier = await readFile(join(target, "README.md"), "utf8").catch(() => undefined);
+    await writeFile(join(temporary, "README.md"), mergeCard(earlier, contents.card));
     if (contents.backboneFolder !== undefined)
       await cp(contents.backboneFolder, join(temporary, "backbone"), { recursive: true });
     await contents.extraFiles?.(temporary);

@@ -15,6 +15,7 @@ export {
   type Frames,
   type LaidOutBatch,
 } from "./batch.ts";
+export { CARD_MARKS, mergeCard } from "./card.ts";
 export { openScorer, type AnswerScores, type Scorer } from "./scorer.ts";
 export { formKey, stepInputs, type AudioInputs, type BatchForm, type StepInputs } from "./step-inputs.ts";
 export {

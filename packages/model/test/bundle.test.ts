@@ -61,7 +61,9 @@ test("a bundle's base model can be held in 8 or 4 bits", async () => {
 
 test("saving again replaces the bundle whole", async () => {
   await saveBundle(folder, { ...contents, card: "# Another\n" });
-  expect(await readFile(join(folder, "README.md"), "utf8")).toBe("# Another\n");
+  const card = await readFile(join(folder, "README.md"), "utf8");
+  expect(card).toContain("# Another\n");
+  expect(card).not.toContain("# A model\n");
   await loadBundle(folder);
 });
 
@@ -81,8 +83,10 @@ test.each([
 
 test("a missing file, another base, and no bundle at all are refused with what is wrong", async () => {
   await expect(loadBundle(folder, { baseModel: await tinyBackbone(77) })).rejects.toThrow(
-    /was trained on backbone .* is another model/,
+    /was trained on backbone .* is another model .*baseModel.*allowOtherBase/,
   );
+  const other = await loadBundle(folder, { baseModel: await tinyBackbone(77), allowOtherBase: true });
+  expect(other.parts.languageModel.config.modelType).toBe("llama");
   await rm(join(folder, "projector_config.json"));
   await expect(loadBundle(folder)).rejects.toThrow(/projector_config\.json is missing/);
   await expect(loadBundle(join(folder, "nowhere"))).rejects.toThrow(
@@ -97,4 +101,6 @@ test("a missing file, another base, and no bundle at all are refused with what i
 test("people may write into the model card", async () => {
   await appendFile(join(folder, "README.md"), "\nMine.\n");
   await loadBundle(folder);
+  await saveBundle(folder, { ...contents, card: "# Another\n" });
+  expect(await readFile(join(folder, "README.md"), "utf8")).toMatch(/# Another[^]*\nMine\.\n$/);
 });

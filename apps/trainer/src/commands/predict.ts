@@ -1,15 +1,23 @@
 /** @file `emosllm predict`: the emotion of sound files, folders, manifests and stdin, or over the time of a long recording. */
 import { PRECISIONS } from "@emosllm/backbones";
 import { EmosllmError } from "@emosllm/interfaces";
-import { type EmoSllm, type EmotionAnswer, loadEmoSllm } from "@emosllm/model";
+import { type EmoSllm, type EmotionAnswer, type WritingTask, loadEmoSllm } from "@emosllm/model";
 import { defineCommand } from "citty";
 import { type Judged, judgeInputs } from "../predict/judge.ts";
 import { listedPaths, predictionInputs, type PredictionInput } from "../predict/inputs.ts";
+import { writeAnswers } from "../predict/write.ts";
 import { statusLine } from "../status-line.ts";
 import { clock } from "../timeline/figure.ts";
 import { TIMELINE_FORMAT_NAMES, writeTimelines } from "../timeline/write.ts";
 import { numberArg, oneOf, wholeArg } from "./_args.ts";
 import type { AnyCommand } from "./_command.ts";
+
+/** By what a user types; an emotion is judged, the others are written. */
+const TASKS = {
+  emotion: undefined,
+  transcribe: "transcription",
+  describe: "description",
+} as const satisfies Record<string, WritingTask | undefined>;
 
 const predict = defineCommand({
   meta: {
@@ -28,6 +36,11 @@ const predict = defineCommand({
     transcript: { type: "string", description: "what was said, of a single file" },
     list: { type: "string", description: "a file of paths, one a line; - for stdin" },
     precision: { type: "string", default: "f32", description: `how the base model is held: ${PRECISIONS.join(", ")}` },
+    task: {
+      type: "string",
+      default: "emotion",
+      description: `${Object.keys(TASKS).join(", ")}: what is said, or how, in words instead of an emotion`,
+    },
     json: { type: "boolean", description: "one JSON object per file" },
     "batch-size": { type: "string", default: "16", description: "clips judged together" },
     timeline: { type: "boolean", description: "segments with start, end and emotion instead of one answer a file" },
@@ -60,6 +73,9 @@ const predict = defineCommand({
       hold: numberArg("hold", args.hold, 0),
       batchSize,
     };
+    const task = oneOf("task", args.task, Object.keys(TASKS) as (keyof typeof TASKS)[]);
+    if (task !== "emotion" && (args.timeline || args.transcript !== undefined))
+      throw new EmosllmError("usage", `--task ${task} takes sound alone: neither --timeline nor --transcript`);
     const report = (error: EmosllmError): boolean => process.stderr.write(`error: ${error.message}\n`);
     const model = await loadEmoSllm(args.bundle, {
       precision: oneOf("precision", args.precision, PRECISIONS),
@@ -68,6 +84,9 @@ const predict = defineCommand({
       baseModel: args["base-model"],
     });
     try {
+      const written = TASKS[task];
+      if (written !== undefined)
+        return await writeAnswers(model, words, written, { json: args.json === true, onError: report });
       if (!args.timeline) return await answerAll(model, words, args.transcript, args.json === true, batchSize);
       const line = statusLine();
       const recordings = await Promise.all(
