@@ -45,5 +45,6 @@ export {
   type LayerChoice,
 } from "./speech/frame-encoder.ts";
 export { encoderFingerprint, openFrameEncoder, type OpenedFrameEncoder } from "./speech/open-frame-encoder.ts";
+export { ONNX_DTYPES, openOnnxEncoder, type OnnxDtype, type OnnxEncoderOptions } from "./speech/onnx-encoder.ts";
 export { openSpeechEncoder, speechEncoder, type OpenSpeechEncoderOptions } from "./speech/speech-encoder.ts";
 export { weightedLayerSum } from "./speech/weighted-sum.ts";

@@ -86,17 +86,21 @@ const convolutionsOf = (prefix: string, { tensors }: Checkpoint): LinearToPack[]
     ];
   });
 
+function architectureOf(raw: EncoderParts["raw"]): (typeof ENCODERS)[string] {
+  const found = ENCODERS[String(raw["model_type"])];
+  if (found) return found;
+  throw new EmosllmError(
+    "model_unsupported",
+    `config.json: model_type ${JSON.stringify(raw["model_type"])} is not a supported encoder; supported are ${Object.keys(ENCODERS).join(", ")}`,
+  );
+}
+
 /** The encoder of a checkpoint: how to build it, and what its tensors' names begin with. */
 function located(
   raw: EncoderParts["raw"],
   { tensors }: Checkpoint,
 ): { readonly build: EncoderBuilder; readonly prefix: string } {
-  const found = ENCODERS[String(raw["model_type"])];
-  if (!found)
-    throw new EmosllmError(
-      "model_unsupported",
-      `config.json: model_type ${JSON.stringify(raw["model_type"])} is not a supported encoder; supported are ${Object.keys(ENCODERS).join(", ")}`,
-    );
+  const found = architectureOf(raw);
   const prefixes = [...tensors.keys()]
     .filter((n) => n.endsWith(found.landmark))
     .map((n) => n.slice(0, -found.landmark.length));
@@ -136,4 +140,15 @@ export function speechEncoder(
       .filter((n) => /^encoder\.layers\.\d+\.(.*_proj|.*_dense|fc[12])\.weight$/.test(n))
       .map((n) => n.slice(0, -".weight".length)),
   };
+}
+
+/** What config.json and preprocessor_config.json alone say of an encoder: its sizes, and how clips are scaled. Throws as {@link speechEncoder}. */
+export function describedEncoder(
+  raw: EncoderParts["raw"],
+  preprocessor: EncoderParts["preprocessor"],
+): Pick<SpeechEncoder, "config" | "prepare"> {
+  const none = (): never => {
+    throw new Error("internal: an encoder that was only described has no weights");
+  };
+  return architectureOf(raw).build({ raw, preprocessor, tensor: none, read: none, names: new Set(), linear: none });
 }
