@@ -150,5 +150,13 @@ export function describedEncoder(
   const none = (): never => {
     throw new Error("internal: an encoder that was only described has no weights");
   };
-  return architectureOf(raw).build({ raw, preprocessor, tensor: none, read: none, names: new Set(), linear: none });
+  return architectureOf(raw).build({
+    raw,
+    preprocessor,
+    tensor: none,
+    read: none,
+    names: new Set(),
+    linear: none,
+    packed: new Map(),
+  });
 }
