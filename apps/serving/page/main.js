@@ -78,7 +78,7 @@ async function ask(sound) {
     $("curl").textContent = curlOf(name, options, key() !== "");
     $("curl-part").hidden = false;
     status(`Done: ${result.label ?? "no clear emotion"}.`);
-    if (words === "" && model().tasks.includes("transcribe"))
+    if (words === "" && model().tasks.includes("generate"))
       transcribe(sound, model().id, key()).then(
         (text) => view.transcript(text),
         () => undefined,

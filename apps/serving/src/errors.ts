@@ -5,6 +5,7 @@ export const SERVICE_ERRORS = {
   invalid_request: { status: 400, type: "invalid_request_error" },
   audio_decode: { status: 400, type: "invalid_request_error" },
   audio_empty: { status: 400, type: "invalid_request_error" },
+  prompt_invalid: { status: 400, type: "invalid_request_error" },
   unauthorized: { status: 401, type: "authentication_error" },
   forbidden: { status: 403, type: "permission_error" },
   origin_not_allowed: { status: 403, type: "permission_error" },
@@ -61,6 +62,8 @@ export class ServiceError extends Error {
 
 /** An error that a model process sent, under a code that callers know. */
 export function fromProcessError({ code, message }: { readonly code: string; readonly message: string }): ServiceError {
+  // What a package calls wrong usage is the caller's request here.
+  if (code === "usage") return new ServiceError("invalid_request", message);
   return Object.hasOwn(SERVICE_ERRORS, code)
     ? new ServiceError(code as ServiceErrorCode, message)
     : new ServiceError("internal", message);

@@ -9,6 +9,7 @@ import { type PoolStatus, openPool } from "./pool/pool.ts";
 import type { BundleSpec, ModelInfo } from "./pool/tasks.ts";
 import { emotionsRoute } from "./routes/emotions.ts";
 import { kserveRoutes } from "./routes/kserve.ts";
+import { openAiRoutes } from "./routes/openai.ts";
 import { docsRoutes } from "./routes/openapi.ts";
 import { operationRoutes, reload } from "./routes/operations.ts";
 import { pageRoutes } from "./routes/page.ts";
@@ -67,7 +68,13 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     stopping: false,
   };
   service = made;
-  const routes: readonly Route[] = [emotionsRoute, ...operationRoutes, ...kserveRoutes, ...pageRoutes()];
+  const routes: readonly Route[] = [
+    emotionsRoute,
+    ...openAiRoutes,
+    ...operationRoutes,
+    ...kserveRoutes,
+    ...pageRoutes(),
+  ];
   return {
     fetch: createApp([...routes, ...docsRoutes(routes, VERSION)], made),
     service: made,

@@ -4,7 +4,7 @@ import type { ByteBudget } from "./http/body.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Answered, Pool } from "./pool/pool.ts";
-import type { BundleSpec, ModelInfo, TaskKind, Tasks } from "./pool/tasks.ts";
+import type { BundleSpec, GenerateChunk, ModelInfo, TaskKind, Tasks } from "./pool/tasks.ts";
 import type { Call } from "./http/route.ts";
 
 /** The server behind its routes. */
@@ -37,9 +37,14 @@ export async function ask<K extends TaskKind>(
   model: ModelInfo,
   kind: K,
   input: Tasks[K]["input"],
+  onChunk?: (chunk: GenerateChunk) => void,
 ): Promise<Answered<K>> {
   facts.model = model.id;
-  const answered = await service.pool.submit(model.id, kind, input, { signal, deadlineMs: service.options.deadlineMs });
+  const answered = await service.pool.submit(model.id, kind, input, {
+    signal,
+    deadlineMs: service.options.deadlineMs,
+    onChunk,
+  });
   facts.batchSize = answered.batch.size;
   return answered;
 }

@@ -45,6 +45,8 @@ export interface EmotionAnswer {
 export interface EmoSllm {
   readonly manifest: BundleManifest;
   readonly labels: readonly string[];
+  /** Of the language model: ids to text and back. */
+  readonly tokenizer: Tokenizer;
   /** Judges utterances, all in one batch. Throws EmosllmError `audio_*` for sound that cannot be judged. */
   score(inputs: readonly EmotionInput[]): Promise<EmotionAnswer[]>;
   /**
@@ -145,6 +147,7 @@ export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = 
   return {
     manifest,
     labels,
+    tokenizer,
     async score(inputs) {
       if (inputs.length === 0) return [];
       const heard = await ears.hear(inputs);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
 import { loadEmoSllm } from "@emosllm/model";
 import type { LoadedModel } from "./loaded-model.ts";
+import { type BatchContext, generateBatch } from "./generate-batch.ts";
 import { scoreBatch } from "./score-batch.ts";
 import { timelineBatch } from "./timeline-batch.ts";
 import type {
@@ -21,14 +22,18 @@ import type {
 type Handler<K extends TaskKind> = (
   model: LoadedModel,
   inputs: readonly Tasks[K]["input"][],
+  context: BatchContext,
 ) => Promise<readonly ItemResult<K>[]>;
 
 const HANDLERS: { readonly [K in TaskKind]: Handler<K> } = {
   score: scoreBatch,
   timeline: timelineBatch,
+  generate: generateBatch,
 };
 
 const models = new Map<string, LoadedModel>();
+/** Batches under way; a long one looks up between two tokens. */
+const running = new Map<number, AbortController>();
 
 /** A lost parent is noticed by `disconnect`; sending to it may still fail before. */
 const send = (message: FromProcess): void => void process.send?.(message, undefined, undefined, () => undefined);
@@ -88,10 +93,18 @@ async function run(message: Extract<ToProcess, { type: "batch" }>): Promise<void
   try {
     const model = models.get(message.model);
     if (!model) throw new ModelGoneError(message.model);
-    results = await HANDLERS[kind](model, inputs);
+    const controller = new AbortController();
+    running.set(batch, controller);
+    const handler = HANDLERS[kind] as Handler<TaskKind>;
+    results = await handler(model, inputs, {
+      signal: controller.signal,
+      say: (chunk) => send({ type: "chunk", batch, chunk }),
+    });
   } catch (error) {
     const failed: ItemResult = { ok: false, error: plain(error) };
     results = inputs.map(() => failed);
+  } finally {
+    running.delete(batch);
   }
   send({ type: "done", batch, results, modelMs: performance.now() - started, rssBytes: process.memoryUsage.rss() });
 }
@@ -103,6 +116,7 @@ process.on("message", (message: ToProcess) => {
       (error: unknown) => send({ type: "failed", error: plain(error) }),
     );
   else if (message.type === "batch") void run(message);
+  else if (message.type === "cancel") running.get(message.batch)?.abort();
   else process.exit(0);
 });
 // Ctrl-C reaches the whole group; the parent drains and then closes its processes.

@@ -4,7 +4,7 @@
  */
 import { ServiceError, fromProcessError } from "../errors.ts";
 import { type BatchFacts, type Entry, createQueue } from "./queue.ts";
-import type { BundleSpec, ModelInfo, ProcessSetup, TaskKind, Tasks } from "./tasks.ts";
+import type { BundleSpec, GenerateChunk, ModelInfo, ProcessSetup, TaskKind, Tasks } from "./tasks.ts";
 import { type Worker, ProcessGoneError, startWorker } from "./worker.ts";
 
 /** Options of {@link openPool}. */
@@ -55,6 +55,8 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until `deadline_exceeded`. */
   readonly deadlineMs?: number | undefined;
+  /** Hears text as it comes. */
+  readonly onChunk?: ((chunk: GenerateChunk) => void) | undefined;
 }
 
 /** A pool of model processes. */
@@ -185,6 +187,11 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         model,
         kind,
         batch.map((e) => e.input),
+        (chunk) => {
+          const [entry] = batch as [Entry];
+          entry.spoken = true;
+          if (!entry.left) entry.onChunk?.(chunk);
+        },
       );
       onEvent({ type: "batch", kind, model, size: batch.length, modelMs });
       batch.forEach((entry, i) =>
@@ -203,15 +210,19 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   }
 
   function retry(entry: Entry, cause: Error): void {
-    if (entry.attempts < MOST_ATTEMPTS && !closed) {
+    if (entry.attempts < MOST_ATTEMPTS && !entry.spoken && !entry.left && !closed) {
       entry.alone = true;
       queue.pushFront(entry);
     } else
       entry.fail(
-        new ServiceError("worker_failed", "The model process ended while it worked on this request, twice.", {
-          retryAfter: 1,
-          cause,
-        }),
+        new ServiceError(
+          "worker_failed",
+          "The model process ended while it worked on this request, and another try did not help or was not possible.",
+          {
+            retryAfter: 1,
+            cause,
+          },
+        ),
       );
   }
 
@@ -219,7 +230,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     model: string,
     kind: K,
     input: Tasks[K]["input"],
-    { signal, deadlineMs }: SubmitOptions = {},
+    { signal, deadlineMs, onChunk }: SubmitOptions = {},
   ): Promise<Answered<K>> =>
     new Promise((resolve, reject) => {
       if (draining || closed)
@@ -244,6 +255,9 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         arrived: performance.now(),
         alone: false,
         attempts: 0,
+        spoken: false,
+        left: false,
+        onChunk,
         settle: (result, batch) =>
           finish(() =>
             result.ok
@@ -252,10 +266,11 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
           ),
         fail: (error) => finish(() => reject(error)),
       };
-      // One that runs cannot be stopped; its answer is dropped.
+      // One that runs is stopped where that is possible (between two tokens); else its answer is dropped.
       const leave = (error: ServiceError): void => {
+        entry.left = true;
         if (queue.remove(entry)) dispatch();
-        entry.attempts = MOST_ATTEMPTS;
+        for (const { batch, worker } of slots) if (batch?.every((e) => e.left)) worker?.cancel();
         entry.fail(error);
       };
       const onAbort = (): void => leave(clientClosed());

@@ -1,5 +1,5 @@
 /** @file Requests that wait for a model process, in order, and which of them make the next batch. */
-import type { ItemResult, TaskKind, Tasks } from "./tasks.ts";
+import { type GenerateChunk, type ItemResult, SINGLE, type TaskKind, type Tasks } from "./tasks.ts";
 
 /** One request that waits. */
 export interface Entry {
@@ -11,6 +11,12 @@ export interface Entry {
   /** Runs by itself: it was in a batch whose process ended. */
   alone: boolean;
   attempts: number;
+  /** Hears text as it comes. */
+  readonly onChunk: ((chunk: GenerateChunk) => void) | undefined;
+  /** Text was given away: another try could say something else. */
+  spoken: boolean;
+  /** Nobody waits for it any more. */
+  left: boolean;
   settle(result: ItemResult, batch: BatchFacts): void;
   fail(error: Error): void;
 }
@@ -52,7 +58,7 @@ export function createQueue(): Queue {
     group(most) {
       const [first] = entries;
       if (!first) return [];
-      if (first.alone) return [first];
+      if (first.alone || SINGLE[first.kind]) return [first];
       const group: Entry[] = [];
       for (const entry of entries) {
         if (group.length >= most) break;

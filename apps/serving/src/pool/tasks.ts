@@ -54,11 +54,65 @@ export interface TimelineOutput extends ScoreOutput {
   }[];
 }
 
+/** A turn of a conversation; sound stands in its parts. */
+export interface GenerateMessage {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: readonly (
+    | { readonly type: "text"; readonly text: string }
+    | { readonly type: "audio"; readonly audio: AudioPayload }
+  )[];
+}
+
+/** Something to write: an answer in a conversation, or what is said in a recording. */
+export interface GenerateInput {
+  readonly messages?: readonly GenerateMessage[] | undefined;
+  readonly transcribe?: { readonly audio: AudioPayload; readonly language: string | undefined } | undefined;
+  /** Under the names of transformers' GenerationConfig. */
+  readonly options: {
+    readonly max_new_tokens: number;
+    readonly do_sample: boolean;
+    readonly temperature?: number | undefined;
+    readonly top_p?: number | undefined;
+    readonly seed?: number | undefined;
+    readonly stop_strings?: readonly string[] | undefined;
+    readonly top_logprobs?: number | undefined;
+    readonly logprobs?: boolean | undefined;
+  };
+  readonly limits: AudioLimits;
+}
+
+/** A token as OpenAI's `logprobs` have it. */
+export interface TokenChance {
+  readonly token: string;
+  readonly logprob: number;
+  readonly top: readonly { readonly token: string; readonly logprob: number }[];
+}
+
+/** Text as it comes. */
+export interface GenerateChunk {
+  readonly text: string;
+  readonly chance?: TokenChance;
+}
+
+/** The whole of it. */
+export interface GenerateOutput {
+  readonly text: string;
+  readonly finishReason: "stop" | "length";
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly seconds: number;
+  readonly chances: readonly TokenChance[];
+}
+
 /** Every task: its input and output for one item. */
 export interface Tasks {
   readonly score: { readonly input: ScoreInput; readonly output: ScoreOutput };
   readonly timeline: { readonly input: ScoreInput; readonly output: TimelineOutput };
+  readonly generate: { readonly input: GenerateInput; readonly output: GenerateOutput };
 }
+/** Tasks whose items go one at a time: they are long, and other processes may take the next. */
+export const SINGLE: { readonly [K in TaskKind]: boolean } = { score: false, timeline: true, generate: true };
+
 /** A key of {@link Tasks}. */
 export type TaskKind = keyof Tasks;
 
@@ -114,10 +168,13 @@ export type ToProcess =
       readonly kind: TaskKind;
       readonly inputs: readonly Tasks[TaskKind]["input"][];
     }
+  /** Nobody waits for a batch any more. */
+  | { readonly type: "cancel"; readonly batch: number }
   | { readonly type: "close" };
 
 /** From a model process. */
 export type FromProcess =
+  | { readonly type: "chunk"; readonly batch: number; readonly chunk: GenerateChunk }
   | { readonly type: "ready"; readonly models: readonly ModelInfo[] }
   | { readonly type: "failed"; readonly error: PlainError }
   | {

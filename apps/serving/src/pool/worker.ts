@@ -2,7 +2,16 @@
 import type { ChildProcess } from "node:child_process";
 import { EmosllmError, type ErrorCode } from "@emosllm/interfaces";
 import { startProcess } from "./start-process.ts";
-import type { FromProcess, ItemResult, ModelInfo, ProcessSetup, TaskKind, Tasks, ToProcess } from "./tasks.ts";
+import type {
+  FromProcess,
+  GenerateChunk,
+  ItemResult,
+  ModelInfo,
+  ProcessSetup,
+  TaskKind,
+  Tasks,
+  ToProcess,
+} from "./tasks.ts";
 
 /** A finished batch. */
 export interface BatchDone {
@@ -17,7 +26,14 @@ export interface Worker {
   /** Resident memory as of its last answer. */
   readonly rssBytes: number;
   /** Runs one batch; rejects with {@link ProcessGoneError} when the process ends before it answers. */
-  run(model: string, kind: TaskKind, inputs: readonly Tasks[TaskKind]["input"][]): Promise<BatchDone>;
+  run(
+    model: string,
+    kind: TaskKind,
+    inputs: readonly Tasks[TaskKind]["input"][],
+    onChunk?: (chunk: GenerateChunk) => void,
+  ): Promise<BatchDone>;
+  /** What runs now is not needed any more; it ends where it can. */
+  cancel(): void;
   /** Resolves when the process has ended, with why. */
   readonly ended: Promise<string>;
   /** Asks the process to end; kills it after two seconds. */
@@ -28,6 +44,12 @@ export interface Worker {
 /** The process ended in the middle of a batch. */
 export class ProcessGoneError extends Error {
   override readonly name = "ProcessGoneError";
+}
+
+interface Waiting {
+  resolve(done: BatchDone): void;
+  reject(error: Error): void;
+  readonly onChunk: ((chunk: GenerateChunk) => void) | undefined;
 }
 
 const STDERR_KEPT = 2000;
@@ -69,8 +91,9 @@ function connect(child: ChildProcess, models: readonly ModelInfo[], ended: Promi
   let next = 0;
   let gone: string | undefined;
   let rssBytes = 0;
-  const waiting = new Map<number, { resolve(done: BatchDone): void; reject(error: Error): void }>();
+  const waiting = new Map<number, Waiting>();
   child.on("message", (message: FromProcess) => {
+    if (message.type === "chunk") waiting.get(message.batch)?.onChunk?.(message.chunk);
     if (message.type !== "done") return;
     ({ rssBytes } = message);
     waiting.get(message.batch)?.resolve(message);
@@ -88,13 +111,16 @@ function connect(child: ChildProcess, models: readonly ModelInfo[], ended: Promi
       return rssBytes;
     },
     ended,
-    run: (model, kind, inputs) =>
+    run: (model, kind, inputs, onChunk) =>
       new Promise((resolve, reject) => {
         if (gone !== undefined) return reject(new ProcessGoneError(`The model process ended (${gone})`));
         const batch = next++;
-        waiting.set(batch, { resolve, reject });
+        waiting.set(batch, { resolve, reject, onChunk });
         post(child, { type: "batch", batch, model, kind, inputs });
       }),
+    cancel() {
+      for (const batch of waiting.keys()) post(child, { type: "cancel", batch });
+    },
     async stop() {
       post(child, { type: "close" });
       const timer = setTimeout(() => child.kill("SIGKILL"), 2000);
