@@ -1,5 +1,6 @@
 /** @file What a server is made with, and the values that stand where nothing is said. */
 import { availableParallelism } from "node:os";
+import type { Precision } from "@emosllm/backbones";
 import type { BundleSpec } from "./pool/tasks.ts";
 import type { PoolEvent } from "./pool/pool.ts";
 import type { ApiKey } from "./security/keys.ts";
@@ -32,6 +33,8 @@ export interface ServerOptions {
   readonly processes?: number;
   /** Threads of each model process. Default: cores / processes. */
   readonly threads?: number;
+  /** `f32`, `int8` or `int4`: how language models are held. Default: as each bundle says. */
+  readonly precision?: Precision | undefined;
   /** Utterances in one pass. Default 8. */
   readonly maxBatch?: number;
   /** Milliseconds that a request waits for company. Default 5. */
@@ -74,7 +77,10 @@ export type ServerEvent =
   | { readonly type: "error"; readonly id: string; readonly message: string; readonly stack: string | undefined };
 
 /** {@link ServerOptions} with nothing left open. */
-export type ResolvedOptions = Required<Omit<ServerOptions, "limits">> & { readonly limits: RequestLimits };
+export type ResolvedOptions = Required<Omit<ServerOptions, "limits" | "precision">> & {
+  readonly precision: Precision | undefined;
+  readonly limits: RequestLimits;
+};
 
 const LIMITS: RequestLimits = {
   bodyBytes: 32 * 2 ** 20,
@@ -95,6 +101,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     bundles: options.bundles,
     processes,
     threads: options.threads ?? Math.max(1, Math.floor(cores / processes)),
+    precision: options.precision,
     maxBatch: options.maxBatch ?? 8,
     batchDelayMs: options.batchDelayMs ?? 5,
     maxQueue: options.maxQueue ?? 256,

@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   generate: async () => (await import("./generate.ts")).benchGenerate,
   profile: async () => (await import("./profile.ts")).benchProfile,
   load: async () => (await import("./load.ts")).benchLoad,
+  serve: async () => (await import("./serve.ts")).benchServe,
   train: async () => (await import("./train.ts")).benchTrain,
 };
 

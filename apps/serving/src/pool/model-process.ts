@@ -52,10 +52,10 @@ const plain = (error: unknown): PlainError => ({
   message: error instanceof Error ? error.message : String(error),
 });
 
-async function open({ bundles, threads }: ProcessSetup): Promise<readonly ModelInfo[]> {
+async function open({ bundles, threads, precision }: ProcessSetup): Promise<readonly ModelInfo[]> {
   const infos: ModelInfo[] = [];
   for (const { id, folder } of bundles) {
-    const emosllm = await loadEmoSllm(folder, { threads });
+    const emosllm = await loadEmoSllm(folder, { threads, precision });
     const file = join(folder, "emosllm.json");
     const { manifest } = emosllm;
     const info: ModelInfo = {

@@ -14,6 +14,7 @@ export interface PoolOptions {
   readonly processes: number;
   /** Threads inside one op of each. */
   readonly threads: number;
+  readonly precision: ProcessSetup["precision"];
   readonly maxBatch: number;
   /** Milliseconds that a request waits for others to join its batch. */
   readonly batchDelayMs: number;
@@ -109,7 +110,11 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   const slots: Slot[] = Array.from({ length: options.processes }, () => newSlot());
   const running = new Set<Entry>();
   const idleWaiters: (() => void)[] = [];
-  let setup: ProcessSetup = { bundles: options.bundles, threads: options.threads };
+  let setup: ProcessSetup = {
+    bundles: options.bundles,
+    threads: options.threads,
+    precision: options.precision,
+  };
   let models: readonly ModelInfo[] = [];
   let [draining, closed] = [false, false];
   let wake: NodeJS.Timeout | undefined;

@@ -32,7 +32,7 @@ export async function scoreBatch(
       const answers = await emosllm.score(
         which.map((i) => ({ audio: decoded[i]!.samples, transcript: inputs[i]!.transcript })),
       );
-      which.forEach((i, k) => (results[i] = answered(answers[k]!, decoded[i]!, inputs[i]!, info.sampleRate)));
+      which.forEach((i, k) => (results[i] = answered(answers[k]!, decoded[i]!, inputs[i]!, { emosllm, info })));
     } catch (error) {
       // A clip that cannot be judged (silent, too short) refuses its whole batch; alone, it is refused alone.
       if (which.length > 1) for (const i of which) await settle([i]);
@@ -48,10 +48,17 @@ function answered(
   { label, probabilities, reliability, seconds }: EmotionAnswer,
   { samples, decodeMs }: Decoded,
   { voice }: ScoreInput,
-  sampleRate: number,
+  { emosllm, info }: LoadedModel,
 ): ItemResult<"score"> {
   return {
     ok: true,
-    output: { label, probabilities, reliability, seconds, decodeMs, voice: describe(samples, sampleRate, voice) },
+    output: {
+      label,
+      probabilities,
+      reliability,
+      seconds,
+      decodeMs,
+      voice: describe(samples, info.sampleRate, voice, emosllm.manifest.voice),
+    },
   };
 }

@@ -1,4 +1,5 @@
 /** @file What a model process can be asked, as a table of plain data: inputs and outputs cross a process border. */
+import type { Precision } from "@emosllm/backbones";
 
 /** Sound as it came in: a file's bytes, or mono samples. */
 export type AudioPayload =
@@ -145,6 +146,8 @@ export interface ProcessSetup {
   readonly bundles: readonly BundleSpec[];
   /** Threads inside one op. */
   readonly threads: number;
+  /** How the language model's weights are held; as the bundle says when undefined. */
+  readonly precision: Precision | undefined;
 }
 
 /** An error without its class. */

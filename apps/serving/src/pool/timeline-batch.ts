@@ -32,7 +32,7 @@ async function overTime({ emosllm, info }: LoadedModel, { audio, voice, limits }
     probabilities,
     reliability: 1,
     seconds: samples.length / info.sampleRate,
-    voice: describe(samples, info.sampleRate, voice),
+    voice: describe(samples, info.sampleRate, voice, emosllm.manifest.voice),
     decodeMs,
     segments,
   };

@@ -1,6 +1,7 @@
 /** @file `emosllm serve --bundle DIR [--bundle name=DIR2 ...]`: answers over HTTP until it is told to stop. */
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
+import { PRECISIONS } from "@emosllm/backbones";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { ApiKey, BundleSpec, ServerEvent } from "@emosllm/serving";
 import { defineCommand } from "citty";
@@ -36,6 +37,7 @@ export default defineCommand({
     },
     processes: { type: "string", description: "model processes (cores, at most 4)" },
     threads: { type: "string", description: "threads of each (cores / processes)" },
+    precision: { type: "string", description: "how language models are held: f32, int8, int4 (as each bundle says)" },
     "max-batch": { type: "string", default: "8", description: "utterances in one pass" },
     "max-queue": { type: "string", default: "256", description: "requests that may wait; more get 429" },
     "max-seconds": { type: "string", default: "120", description: "longest utterance" },
@@ -62,6 +64,7 @@ export default defineCommand({
       urls,
       ...(args.processes === undefined ? {} : { processes: number("processes", 1) }),
       ...(args.threads === undefined ? {} : { threads: number("threads", 1) }),
+      ...(args.precision === undefined ? {} : { precision: oneOf("precision", args.precision, PRECISIONS) }),
       maxBatch: number("max-batch", 1),
       maxQueue: number("max-queue", 1),
       deadlineMs: 1000 * number("deadline", 0.1),
