@@ -1,5 +1,5 @@
 /** @file OpenAI's own client against the server. */
-import OpenAI, { toFile } from "openai";
+import OpenAI, { type APIError, AuthenticationError, BadRequestError, NotFoundError, toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadEmoSllm } from "@emosllm/model";
 import { type Listening, type Server, apiKey, createServer, listen } from "../src/index.ts";
@@ -169,14 +169,14 @@ test("transcriptions: json, text, verbose_json", async () => {
 
 test("refusals are the client's own errors", async () => {
   const wrong = new OpenAI({ baseURL: `${listening.url}/v1`, apiKey: "another-key", maxRetries: 0 });
-  await expect(wrong.models.list()).rejects.toThrow(OpenAI.AuthenticationError);
-  await expect(client.chat.completions.create(request({ model: "third" }))).rejects.toThrow(OpenAI.NotFoundError);
+  await expect(wrong.models.list()).rejects.toThrow(AuthenticationError);
+  await expect(client.chat.completions.create(request({ model: "third" }))).rejects.toThrow(NotFoundError);
   const refused = async (
     extra: object,
   ): Promise<[number | undefined, string | null | undefined, string | null | undefined]> => {
     const error = await client.chat.completions.create(request(extra)).then(
       () => undefined,
-      (e: unknown) => e as InstanceType<typeof OpenAI.APIError>,
+      (e: unknown) => e as APIError,
     );
     return [error?.status as number | undefined, error?.code, error?.param];
   };
@@ -194,5 +194,5 @@ test("refusals are the client's own errors", async () => {
   ).toBe(422);
   await expect(
     client.audio.transcriptions.create({ model: "first", file: await toFile(wav, "a.wav"), response_format: "srt" }),
-  ).rejects.toThrow(OpenAI.BadRequestError);
+  ).rejects.toThrow(BadRequestError);
 });

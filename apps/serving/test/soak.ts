@@ -244,7 +244,7 @@ async function traffic(
         seconds: Math.round(elapsed()),
         serverMib: Math.round(mib(pid)),
         modelsMib: Math.round(children(pid).reduce((sum, c) => sum + mib(c), 0)),
-        loopP99Ms: 1000 * Number(/nodejs_eventloop_lag_p99_seconds (\S+)/.exec(text)?.[1] ?? Number.NaN),
+        loopP99Ms: 1000 * Number(/^nodejs_eventloop_lag_p99_seconds (\S+)/m.exec(text)?.[1] ?? Number.NaN),
       };
       samples.push(sample);
       onSample?.(sample);

@@ -54,15 +54,10 @@ export async function benchServe(argv: readonly string[]): Promise<Record<string
   const folder = values.bundle ?? (await randomBundle(values.shape, values.encoder, precision));
   // A small model is best run in a process a core, a large one over all cores in one: its memory is there once.
   const processes = Number(values.processes ?? (values.bundle === undefined ? 1 : availableParallelism()));
-  const server = await startServer(folder, [
-    ...[
-      "--processes",
-      String(processes),
-      "--threads",
-      String(Math.max(1, Math.floor(availableParallelism() / processes))),
-    ],
-    ...(values.bundle === undefined ? ["--precision", precision] : []),
-  ]);
+  const threads = Math.max(1, Math.floor(availableParallelism() / processes));
+  const options = ["--processes", String(processes), "--threads", String(threads)];
+  if (values.bundle === undefined) options.push("--precision", precision);
+  const server = await startServer(folder, options);
   try {
     const [clients, requests, seconds] = [Number(values.clients), Number(values.requests), Number(values.seconds)];
     const figures = await load(`${server.url}/v1/audio/emotions${values.query}`, { clients, requests, seconds });

@@ -4,7 +4,7 @@ import type { Call } from "../http/route.ts";
 import type { ChatChunk } from "../openai-schemas.ts";
 import type { GenerateChunk, GenerateInput, ModelInfo } from "../pool/tasks.ts";
 import { ask } from "../service.ts";
-import { logprobsOf, usageOf } from "./openai.ts";
+import { logprobsOf, usageOf } from "./chat-parts.ts";
 
 /** Answers when the first text (or an error, with its status) is there. */
 export async function streamChat(

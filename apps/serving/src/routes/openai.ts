@@ -11,8 +11,9 @@ import {
   transcriptionFormSchema,
   transcriptionSchema,
 } from "../openai-schemas.ts";
-import type { GenerateInput, GenerateMessage, GenerateOutput, ModelInfo, TokenChance } from "../pool/tasks.ts";
+import type { GenerateInput, GenerateMessage, GenerateOutput, ModelInfo } from "../pool/tasks.ts";
 import { ask, chooseModel } from "../service.ts";
+import { logprobsOf, usageOf } from "./chat-parts.ts";
 import { streamChat } from "./chat-stream.ts";
 import { ranked } from "./emotions.ts";
 
@@ -85,30 +86,6 @@ function optionsOf(request: ChatRequest): GenerateInput["options"] {
     ...(request.logprobs === true ? { logprobs: true, top_logprobs: request.top_logprobs ?? 0 } : {}),
   };
 }
-
-const bytesOf = (text: string): number[] => [...Buffer.from(text)];
-
-/** `logprobs` as OpenAI has them. */
-export const logprobsOf = (
-  chances: readonly TokenChance[],
-): NonNullable<ChatCompletion["choices"][number]["logprobs"]> => ({
-  content: chances.map(({ token, logprob, top }) => ({
-    token,
-    logprob,
-    bytes: bytesOf(token),
-    top_logprobs: top.map((t) => ({ ...t, bytes: bytesOf(t.token) })),
-  })),
-});
-
-/** `usage` as OpenAI has it. */
-export const usageOf = ({
-  promptTokens,
-  completionTokens,
-}: Pick<GenerateOutput, "promptTokens" | "completionTokens">): ChatCompletion["usage"] => ({
-  prompt_tokens: promptTokens,
-  completion_tokens: completionTokens,
-  total_tokens: promptTokens + completionTokens,
-});
 
 function completion(call: Call, model: ModelInfo, output: GenerateOutput, withChances: boolean): ChatCompletion {
   call.facts.audioSeconds = output.seconds;
