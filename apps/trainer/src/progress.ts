@@ -14,7 +14,7 @@ const TEXTS: { readonly [K in TrainEvent["type"]]: (e: Extract<TrainEvent, { typ
   split: (e) =>
     `   split: ${e.train} training, ${e.validation} validation, ${e.test} test utterances (sha256 ${e.sha256.slice(0, 12)})`,
   step: (e) =>
-    `   step ${e.step}/${e.total}  loss ${e.loss.toFixed(3)}  lr ${e.learningRate.toExponential(1)}  ${e.utterancesPerSecond.toFixed(0)} utterances/s  ${clock(e.secondsLeft)} left`,
+    `   step ${e.step}/${e.total}  loss ${e.loss.toFixed(3)}  lr ${e.learningRate.toExponential(1)}  ${e.utterancesPerSecond.toFixed(0)} utterances/s  ${clock(e.secondsLeft)} left  ${Math.round(e.memory / 2 ** 20)} MiB`,
   stage: (e) => `   stage ${e.name}: ${e.step > 0 ? `goes on after step ${e.step} of ` : ""}${e.steps} steps`,
   validation: (e) =>
     `   validation at step ${e.step}: ${list(Object.fromEntries(Object.entries(e.figures).map(([k, v]) => [k, Number(v.toFixed(3))])))}`,
@@ -42,11 +42,14 @@ export interface ProgressOptions {
 export function progressWriter({ stream = process.stderr, every = 10 }: ProgressOptions = {}): (
   event: TrainEvent,
 ) => void {
-  const live = stream.isTTY === true && !process.env["CI"];
+  const live = stream.isTTY === true && !process.env["CI"] && process.env["TERM"] !== "dumb";
+  let ua = "";
   let open = false;
   return (event) => {
     if (event.type === "log") return;
-    const text = (TEXTS[event.type] as (e: TrainEvent) => string)(event);
+    if (event.type === "validation" && event.figures["ua"] !== undefined)
+      ua = `  UA ${(100 * event.figures["ua"]).toFixed(1)} %`;
+    const text = (TEXTS[event.type] as (e: TrainEvent) => string)(event) + (event.type === "step" ? ua : "");
     const passing =
       event.type === "data" ? event.done < event.total : event.type === "step" ? event.step < event.total : false;
     if (live) {

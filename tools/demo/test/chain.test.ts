@@ -71,6 +71,7 @@ describe("training", () => {
       "last",
       "log.jsonl",
       "predictions.jsonl",
+      "runs",
     ]);
     const lines = (await readFile(join(folder, "run/predictions.jsonl"), "utf8")).trim().split("\n");
     expect(lines).toHaveLength(result.test.answers.length);

@@ -16,6 +16,7 @@ import { type RunModel, assembleModel } from "./model.ts";
 import { claimFolder, clearRun } from "./output-folder.ts";
 import { metricsOf, writeBundle, writePredictions } from "./output.ts";
 import { readResults, savedTest, writeResults } from "./results.ts";
+import { type Reporter, openReporters } from "./reporters.ts";
 import { openRunLog } from "./run-log.ts";
 import { resolveStages } from "./stages.ts";
 import { type TrainerState, checkMadeOf, checkSameConfig, differingKeys } from "./trainer-state.ts";
@@ -73,6 +74,7 @@ async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: 
     onEvent({ type: "data", what: "clips turned into frames", ...p });
   const data = await loadRunData(config, onData);
   const own: (StageSamples | undefined)[] = [];
+  let reporters: Reporter | undefined;
   try {
     onEvent({
       type: "split",
@@ -99,6 +101,11 @@ async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: 
       onEvent({ type: "resume", step: checkpoint.state.global_step, folder: checkpoint.folder });
     }
     const log = await openRunLog(folder, checkpoint?.state.log_history ?? []);
+    const reporter = (reporters = await openReporters(config, checkpoint?.state.global_step ?? 0));
+    const report: OnTrainEvent = (event) => {
+      reporter.take(event);
+      onEvent(event);
+    };
     await writeWhole(join(folder, "config.yaml"), stringify(config));
     const trained = await trainModel({
       config,
@@ -109,7 +116,7 @@ async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: 
       madeOf,
       resume: checkpoint,
       log,
-      onEvent,
+      onEvent: report,
       signal,
     });
     try {
@@ -117,10 +124,10 @@ async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: 
       const values = await bestValues(config, model, trained);
       const result = await finalTest(config, data, model, trained.scorer, values, onEvent);
       const metrics = metricsOf(result);
-      await log.append({
-        step: state.global_step,
-        ...Object.fromEntries(Object.entries(metrics).map(([k, v]) => [`test_${k}`, v])),
-      });
+      const tested = Object.fromEntries(Object.entries(metrics).map(([k, v]) => [`test_${k}`, v]));
+      const entry = { step: state.global_step, ...tested };
+      await log.append(entry);
+      report({ type: "log", entry });
       await writeBundle(bundle, config, data, model, values, metrics, { portable: true });
       await writePredictions(folder, result.test);
       const { global_step, best_global_step, train_seconds, bad_audio } = state;
@@ -131,6 +138,7 @@ async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: 
       await trained.scorer.dispose();
     }
   } finally {
+    await reporters?.close();
     for (const d of [data, ...own]) await d?.dispose();
   }
 }
