@@ -32,8 +32,7 @@ function train(output: string, { when, signal = "SIGKILL" }: Watching = {}, ...o
     process.execPath,
     [
       "--conditions=@emosllm/source",
-      "--import",
-      "tsx",
+      "--import=tsx",
       join(repository, "apps/trainer/src/main.ts"),
       "train",
       recipe("demo"),
