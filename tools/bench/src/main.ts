@@ -8,6 +8,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   precision: async () => (await import("./precision.ts")).benchPrecision,
   generate: async () => (await import("./generate.ts")).benchGenerate,
   profile: async () => (await import("./profile.ts")).benchProfile,
+  gradients: async () => (await import("./gradients.ts")).benchGradients,
   load: async () => (await import("./load.ts")).benchLoad,
   serve: async () => (await import("./serve.ts")).benchServe,
   train: async () => (await import("./train.ts")).benchTrain,

@@ -53,7 +53,7 @@ export interface TrainingSetUp {
 /** Reads the flags and opens everything. `profile`: see the runtime's SessionOptions. Throws for a flag that does not fit. */
 export async function setUpTraining(
   argv: readonly string[],
-  { profile }: { readonly profile?: string } = {},
+  { profile, checkpoint }: { readonly profile?: string; readonly checkpoint?: "BF16" } = {},
 ): Promise<TrainingSetUp> {
   const { values } = parseArgs({ args: [...argv], options: FLAGS });
   const number = (
@@ -77,7 +77,13 @@ export async function setUpTraining(
 
   const layers = number("layers") || sizes.layers;
   const root = join(tmpdir(), "emosllm-bench");
-  const folder = await randomCheckpoint(root, values.shape, sizes, layers, values.precision === "f32" ? "F32" : "BF16");
+  const folder = await randomCheckpoint(
+    root,
+    values.shape,
+    sizes,
+    layers,
+    checkpoint ?? (values.precision === "f32" ? "F32" : "BF16"),
+  );
   const blockSize = values["block-size"];
   const languageModel = await openLanguageModel(folder, {
     precision: values.precision as Precision,
