@@ -417,6 +417,11 @@ for bits in (8, 4):
         case("matMulNBits", lambda x, *_: NBits.apply(x, whole_w, (True, turned), size), x, *map(fixed, (q, s, qt, st)), **{**attrs, "note": f"transposed, {note}"})
         case("dequantizeNBits", lambda q, s: whole_w, fixed(q), fixed(s), bits=bits, blockSize=size, n=n, k=k, note=note)
 
+for recompute in (True, False):
+    case("checkpoint", lambda x: x * 1, randn(3, 2), recompute=recompute)
+case("after", lambda x, other: x * 1, fixed(randn(3, 2)), fixed(randn(3, 2)))
+case("after", lambda x, other: x * 1, fixed(randn(0, 2)), fixed(randn(0, 2)), note="nothing")
+
 save_file(tensors, out / "ops.safetensors")
 (out / "ops.json").write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")
 print(len(cases), "cases of", len({c["op"] for c in cases}), "ops")

@@ -285,6 +285,8 @@ export const gradientRules: { readonly [K in OpName]: GradientRule<K> } = {
   },
   gather: (y, dy) => [o.scatterAdd(dy, x(y, 1), y.attrs.axis, x(y).shape[y.attrs.axis] as Dim)],
   scatterAdd: (y, dy) => [o.gather(dy, x(y, 1), y.attrs.axis)],
+  checkpoint: (_, dy) => [dy],
+  after: onlyInGradients,
   takeRows: (y, dy) => [o.takeRows(dy, x(y, 2), x(y, 1))],
   gatherElements: (y, dy) => [o.scatterElementsAdd(dy, x(y, 1), y.attrs.axis, x(y).shape[y.attrs.axis] as Dim)],
   scatterElementsAdd: (y, dy) => [o.gatherElements(dy, x(y, 1), y.attrs.axis)],

@@ -2,6 +2,7 @@
 import { type GradientRule, gradientRules } from "./gradient-rules.ts";
 import type { OpName } from "./op-table.ts";
 import { type Dim, dimSubtract } from "./dims.ts";
+import { recomputation } from "./recompute.ts";
 import { add, concat, expand, pad, scalar } from "./ops.ts";
 import { type Tensor, describeType, isOp } from "./tensor.ts";
 import { topologicalOrder } from "./walk.ts";
@@ -15,6 +16,8 @@ export interface GradientOptions {
 /**
  * The gradients of a scalar `loss` in each tensor of `wrt`, in that order, as graph. Nothing is built for what needs none:
  * frozen weights, and everything below the lowest tensor of `wrt`.
+ *
+ * Values between `checkpoint` ops are not kept for the backward pass but computed again, each part just before its gradient.
  *
  * Throws RangeError when the loss is no scalar, or (without `allowUnused`) does not depend on one of `wrt`.
  *
@@ -33,12 +36,14 @@ export function gradients(
   const active = new Set<Tensor>();
   for (const t of order) if (wanted.has(t) || t.inputs.some((i) => active.has(i))) active.add(t);
 
+  const again = recomputation(order);
   const adjoint = new Map<Tensor, Tensor>([[loss, scalar(1, loss.dtype)]]);
   for (const t of order.toReversed()) {
     const dy = adjoint.get(t);
     if (!dy || !active.has(t) || !t.inputs.some((i) => active.has(i))) continue;
     const needs = t.inputs.map((i) => active.has(i));
-    const parts = (gradientRules[t.op] as GradientRule<OpName>)(t, dy, needs);
+    if (isOp(t, "checkpoint")) again.reached(t as Tensor, dy);
+    const parts = (gradientRules[t.op] as GradientRule<OpName>)(again.copyOf(t), dy, needs);
     t.inputs.forEach((i, at) => {
       const part = parts[at];
       if (!needs[at] || !part) return;

@@ -17,10 +17,12 @@ export type { ConstantData, OpAttributes, OpName } from "./op-table.ts";
 export {
   abs,
   add,
+  after,
   and,
   apply,
   argMax,
   cast,
+  checkpoint,
   concat,
   constant,
   conv1d,

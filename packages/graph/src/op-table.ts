@@ -31,6 +31,12 @@ export interface OpAttributes {
   /** a dimension as an i64 scalar */
   size: { readonly dim: Dim };
 
+  // order of computation; both give their first input as it is
+  /** Where a part of the graph begins whose values are computed again for the gradient, if `recompute`, instead of kept. */
+  checkpoint: { readonly recompute: boolean };
+  /** (x, other) -> x, but what needs it is not computed before `other` is. Both have one shape. */
+  after: None;
+
   // element-wise, one input
   neg: None;
   abs: None;

@@ -303,6 +303,12 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
       dtype: updates.dtype,
     };
   },
+  checkpoint: (inputs, _, op) => input(op, inputs, 0),
+  after: (inputs, _, op) => {
+    const [x, other] = [input(op, inputs, 0), input(op, inputs, 1)];
+    if (x.shape.join() !== other.shape.join()) refuse(op, "both must have one shape", inputs);
+    return x;
+  },
   takeRows: (inputs, _, op) => {
     const [x, indices, inverse] = [input(op, inputs, 0), input(op, inputs, 1), input(op, inputs, 2)];
     for (const t of [indices, inverse])

@@ -185,6 +185,8 @@ export const kernels: { readonly [K in LoweredOp]: Kernel<K> } = {
     const source = x as Value;
     return tf.gather(source, fromStart(tf, indices as Value, source.shape[axis] as number) as never, axis);
   },
+  checkpoint: (_, __, [x]) => (x as Value).clone(),
+  after: (_, __, [x]) => (x as Value).clone(),
   takeRows: ({ tf }, _, [x, indices]) => tf.gather(x as Value, indices as never, 0),
   scatterAdd: (c, t, [updates, indices]) => {
     const { tf, dim, shape } = c;
