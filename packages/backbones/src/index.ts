@@ -6,6 +6,7 @@ export {
   languageModelOver,
   openLanguageModel,
   type LanguageModel,
+  type LayersOptions,
   type OpenLanguageModelOptions,
 } from "./language/language-model.ts";
 export {

@@ -14,6 +14,8 @@ export interface LayerInputs {
   readonly layout: TokenLayout;
   /** `[tokens, hiddenSize]` */
   readonly hidden: Tensor;
+  /** Layers (from 0) whose values are computed again for the gradient instead of kept. */
+  readonly recompute?: ((layer: number) => boolean) | undefined;
 }
 
 /** One layer while it is being built. */

@@ -1,5 +1,17 @@
 /** @file The decoder layers that all supported language models share: norm, rotary attention with shared keys, norm, gated units. */
-import { type Dim, type Tensor, add, concat, gather, mul, reshape, rmsNorm, rotary, slice } from "@emosllm/graph";
+import {
+  type Dim,
+  type Tensor,
+  add,
+  checkpoint,
+  concat,
+  gather,
+  mul,
+  reshape,
+  rmsNorm,
+  rotary,
+  slice,
+} from "@emosllm/graph";
 import { activationNamed } from "../activations.ts";
 import type { Architecture, LayerInputs, LayerNorms, LayerScope, Projection, RotaryPositions } from "./architecture.ts";
 import { type RopeAngles, ropeAngles } from "./rope.ts";
@@ -19,7 +31,10 @@ export const normOf =
  * All layers: `[tokens, hiddenSize]` -> the same, before the final norm; `[asked, hiddenSize]` where the layout asks for some tokens
  * only: then the last layer makes keys and values of all tokens, and everything else of these.
  */
-export function decoder(architecture: Architecture, { config, tensor, linear, layout, hidden }: LayerInputs): Tensor {
+export function decoder(
+  architecture: Architecture,
+  { config, tensor, linear, layout, hidden, recompute }: LayerInputs,
+): Tensor {
   const { heads, keyValueHeads, headDim } = config;
   const normed = normOf(architecture, { config, tensor });
   const norms = architecture.norms ?? PRE_NORMS;
@@ -31,6 +46,7 @@ export function decoder(architecture: Architecture, { config, tensor, linear, la
     const at = `model.layers.${index}`;
     const scope: LayerScope = { config, tensor, linear, index, at, norm: (name, x) => normed(`${at}.${name}`, x) };
     const afterwards = (name: string | undefined, x: Tensor): Tensor => (name === undefined ? x : scope.norm(name, x));
+    if (recompute) h = checkpoint(h, { recompute: recompute(index) });
     const { rope, ...details } = architecture.attention?.(config, index) ?? {};
 
     const turn = (x: Tensor, n: number, places?: Tensor): Tensor => {

@@ -44,9 +44,18 @@ export interface LanguageModel {
   /** ids i64 `[n]` -> `[n, hiddenSize]` */
   readonly embed: (ids: Tensor) => Tensor;
   /** `[tokens, hiddenSize]` -> the same after all layers, before the final norm. */
-  readonly layers: (hidden: Tensor, layout: TokenLayout, linear?: Linear) => Tensor;
+  readonly layers: (hidden: Tensor, layout: TokenLayout, linear?: Linear, options?: LayersOptions) => Tensor;
   /** `[n, hiddenSize]` -> logits `[n, vocabSize]`, final norm included. */
   readonly head: (hidden: Tensor, linear?: Linear) => Tensor;
+}
+
+/** Options of {@link LanguageModel.layers}. */
+export interface LayersOptions {
+  /**
+   * Layers (from 0) whose values are computed again for the gradient instead of kept, as Hugging Face's `gradient_checkpointing`: of
+   * such a layer only its input stays in memory. The last layer's are always kept: its gradient comes first.
+   */
+  readonly recompute?: ((layer: number) => boolean) | undefined;
 }
 
 /** Options of {@link openLanguageModel}. */
@@ -127,7 +136,8 @@ export function languageModelOver(
     linear,
     linearPaths: linearPathsOf(names),
     embed: (ids) => mul(rowsOf(tensor(EMBEDDINGS), ids), architecture.embedScale?.(config) ?? 1),
-    layers: (hidden, layout, own = linear) => decoder(architecture, { config, tensor, linear: own, layout, hidden }),
+    layers: (hidden, layout, own = linear, { recompute } = {}) =>
+      decoder(architecture, { config, tensor, linear: own, layout, hidden, recompute }),
     head: (hidden, own = linear) => {
       const normed = normOf(architecture, { config, tensor })("model.norm", hidden);
       const logits = tied ? tiedHead(normed) : (own([HEAD], normed)[0] as Tensor);
