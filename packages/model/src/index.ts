@@ -5,6 +5,7 @@ export {
   weightedLoss,
   type EmoSllmGraph,
   type EmoSllmParts,
+  type GradientCheckpointing,
   type GraphOptions,
 } from "./assemble.ts";
 export {

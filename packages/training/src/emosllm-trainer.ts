@@ -2,6 +2,7 @@
 import {
   type EmoSllmGraph,
   type EmoSllmParts,
+  type GradientCheckpointing,
   type LaidOutBatch,
   buildGraph,
   formKey,
@@ -23,6 +24,8 @@ export interface EmoSllmTrainerOptions extends Omit<CompileOptions, "weights"> {
   readonly frozen?: Readonly<Record<string, HostTensor>>;
   /** Exponent of the focal loss, for scored batches. */
   readonly focalGamma?: number;
+  /** `gradient_checkpointing`: compute layers again for the gradient instead of keeping their values. */
+  readonly gradientCheckpointing?: GradientCheckpointing | undefined;
   /** Extra outputs of the gradient program. */
   readonly outputs?: (graph: EmoSllmGraph) => Tensors;
 }
@@ -44,6 +47,7 @@ export async function openEmoSllmTrainer({
   outputs,
   frozen = {},
   focalGamma = 0,
+  gradientCheckpointing,
   ...options
 }: EmoSllmTrainerOptions): Promise<EmoSllmTrainer> {
   const forms = new Map<string, { readonly form: BatchForm; readonly scored: boolean }>();
@@ -56,7 +60,7 @@ export async function openEmoSllmTrainer({
     optimiser,
     graph: (kind) => {
       const { form, scored } = forms.get(kind) as { form: BatchForm; scored: boolean };
-      const graph = buildGraph(parts, form, dropoutKey ? { dropoutKey } : {});
+      const graph = buildGraph(parts, form, { gradientCheckpointing, ...(dropoutKey ? { dropoutKey } : {}) });
       const tokens = weightedLoss(graph);
       return {
         loss: scored ? add(tokens, scoredLoss(graph.losses, { gamma: focalGamma })) : tokens,

@@ -35,6 +35,8 @@ const FLAGS = {
   // The reference's own, so that its command line can be pasted.
   dtype: { type: "string", default: "float32" },
   out: { type: "string" },
+  // transformers' name; of its flags, the reference does not have it.
+  "gradient-checkpointing": { type: "boolean", default: false },
 } as const;
 
 /** A trainer with its batch, ready to step. */
@@ -59,7 +61,15 @@ export async function setUpTraining(
   const number = (
     key: Exclude<
       keyof typeof values,
-      "shape" | "positions" | "targets" | "precision" | "backward" | "block-size" | "dtype" | "out"
+      | "shape"
+      | "positions"
+      | "targets"
+      | "precision"
+      | "backward"
+      | "block-size"
+      | "dtype"
+      | "out"
+      | "gradient-checkpointing"
     >,
   ): number => {
     const n = Number(values[key]);
@@ -114,6 +124,7 @@ export async function setUpTraining(
   const threads = number("threads");
   const trainer = await openEmoSllmTrainer({
     parts,
+    gradientCheckpointing: values["gradient-checkpointing"],
     optimiser: adamW(constantRate(number("lr"))),
     threads,
     ...(profile === undefined ? {} : { profile }),
