@@ -419,8 +419,8 @@ for bits in (8, 4):
 
 for recompute in (True, False):
     case("checkpoint", lambda x: x * 1, randn(3, 2), recompute=recompute)
-case("after", lambda x, other: x * 1, fixed(randn(3, 2)), fixed(randn(3, 2)))
-case("after", lambda x, other: x * 1, fixed(randn(0, 2)), fixed(randn(0, 2)), note="nothing")
+case("after", lambda x, *_: x * 1, fixed(randn(3, 2)), fixed(randn(5)), fixed(randn()))
+case("after", lambda x, *_: x * 1, fixed(randn(0, 2)), fixed(randn(0, 4)), note="nothing")
 
 save_file(tensors, out / "ops.safetensors")
 (out / "ops.json").write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")

@@ -3,7 +3,7 @@ import { type GradientRule, gradientRules } from "./gradient-rules.ts";
 import type { OpName } from "./op-table.ts";
 import { type Dim, dimSubtract } from "./dims.ts";
 import { recomputation } from "./recompute.ts";
-import { add, concat, expand, pad, scalar } from "./ops.ts";
+import { add, after, concat, expand, pad, scalar } from "./ops.ts";
 import { type Tensor, describeType, isOp } from "./tensor.ts";
 import { topologicalOrder } from "./walk.ts";
 
@@ -17,7 +17,8 @@ export interface GradientOptions {
  * The gradients of a scalar `loss` in each tensor of `wrt`, in that order, as graph. Nothing is built for what needs none:
  * frozen weights, and everything below the lowest tensor of `wrt`.
  *
- * Values between `checkpoint` ops are not kept for the backward pass but computed again, each part just before its gradient.
+ * `checkpoint` ops divide the work into parts that are done one after the other, each with its gradients in `wrt`; values of parts with
+ * `recompute` are not kept for the backward pass but computed again just before.
  *
  * Throws RangeError when the loss is no scalar, or (without `allowUnused`) does not depend on one of `wrt`.
  *
@@ -37,12 +38,21 @@ export function gradients(
   for (const t of order) if (wanted.has(t) || t.inputs.some((i) => active.has(i))) active.add(t);
 
   const again = recomputation(order);
+  const placed = new Set<Tensor>();
   const adjoint = new Map<Tensor, Tensor>([[loss, scalar(1, loss.dtype)]]);
   for (const t of order.toReversed()) {
-    const dy = adjoint.get(t);
+    let dy = adjoint.get(t);
     if (!dy || !active.has(t) || !t.inputs.some((i) => active.has(i))) continue;
     const needs = t.inputs.map((i) => active.has(i));
-    if (isOp(t, "checkpoint")) again.reached(t as Tensor, dy);
+    if (isOp(t, "checkpoint")) {
+      // What this part gave to `wrt` is computed now: later, all that it is computed from would have to be kept until then.
+      const ready = wrt.flatMap((w) => adjoint.get(w) ?? []).filter((d) => !placed.has(d));
+      if (ready.length > 0) {
+        ready.forEach((d) => placed.add(d));
+        dy = after(dy, ...ready);
+      }
+      again.reached(t as Tensor, dy);
+    }
     const parts = (gradientRules[t.op] as GradientRule<OpName>)(again.copyOf(t), dy, needs);
     t.inputs.forEach((i, at) => {
       const part = parts[at];

@@ -32,9 +32,12 @@ export interface OpAttributes {
   size: { readonly dim: Dim };
 
   // order of computation; both give their first input as it is
-  /** Where a part of the graph begins whose values are computed again for the gradient, if `recompute`, instead of kept. */
+  /**
+   * Where a part of the graph (a layer) begins. Its gradients are computed before those of the part that comes earlier, so that nothing
+   * waits for them; with `recompute` its values are computed again for them instead of kept.
+   */
   checkpoint: { readonly recompute: boolean };
-  /** (x, other) -> x, but what needs it is not computed before `other` is. Both have one shape. */
+  /** (x, ...others) -> x, but what needs it is not computed before all others are. */
   after: None;
 
   // element-wise, one input

@@ -74,11 +74,11 @@ export const size = (d: Dim): Tensor =>
     ? scalar(d, "i64")
     : leaf(makeTensor("size", [], { dim: dim(d) }, [], "i64") as unknown as Tensor<never>);
 
-/** x; with `recompute` what follows, up to the next checkpoint, is computed again for the gradient (see `gradients`). */
-export const checkpoint = (x: Tensor, { recompute = true }: { recompute?: boolean } = {}): Tensor =>
+/** x; a part of the graph begins here (see `gradients`); with `recompute` its values are computed again for the gradient. */
+export const checkpoint = (x: Tensor, { recompute = false }: { recompute?: boolean } = {}): Tensor =>
   apply("checkpoint", [x], { recompute });
-/** x, for use no sooner than `other` is there. */
-export const after = (x: Tensor, other: Tensor): Tensor => apply("after", [x, other], none);
+/** x, for use no sooner than all of `others` are there. */
+export const after = (x: Tensor, ...others: readonly Tensor[]): Tensor => apply("after", [x, ...others], none);
 
 // ---- element-wise
 

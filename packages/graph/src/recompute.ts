@@ -60,7 +60,7 @@ export function recomputation(order: readonly Tensor[]): Recomputation {
     copyOf,
     reached: (checkpoint, dy) => {
       const before = partOf.get(checkpoint.inputs[0] as Tensor);
-      if (before && before.shape.join() === dy.shape.join()) trigger.set(before, dy);
+      if (before) trigger.set(before, dy);
     },
   };
 }

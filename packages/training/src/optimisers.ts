@@ -77,10 +77,12 @@ export const scaleByLearningRate = (
   init: () => ({ count: [] }),
   update: (updates, state) => {
     const count = stateOf(state, "count");
-    const rate = neg(schedule(count));
+    const learning_rate = schedule(count);
+    const rate = neg(learning_rate);
     return {
       updates: mapTensors(updates, (u, name) => mul(mul(u, rate), factor(name))),
       state: { count: add(count, 1) },
+      report: { learning_rate },
     };
   },
 });

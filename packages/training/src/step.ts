@@ -40,8 +40,11 @@ export interface Trainer {
   readonly state: TensorStore;
   /** Adds the batch's gradients to `gradients` (overwrites them when `first`). */
   accumulate(kind: string, feeds: Readonly<Record<string, HostTensor>>, first: boolean): Promise<MicroStep>;
-  /** Updates parameters and state from `gradients`; gives the joint norm of the gradients before clipping. */
-  update(): Promise<{ readonly gradNorm: number }>;
+  /**
+   * Updates parameters and state from `gradients`; gives the joint norm of the gradients before clipping, and the learning rate that the
+   * schedule in the optimiser had (NaN where it has none).
+   */
+  update(): Promise<{ readonly gradNorm: number; readonly learningRate: number }>;
   dispose(): Promise<void>;
 }
 
@@ -108,7 +111,9 @@ export async function openTrainer({ shapes, graph, optimiser, ...compileOptions 
         const t = state.tensors[name] as HostTensor<"f32">;
         if (t.shape.length === 0) t.data.set((result[`state.${name}`] as HostTensor<"f32">).data);
       }
-      return { gradNorm: Number((result["grad_norm"] as HostTensor).data[0]) };
+      // f32 holds seven digits.
+      const scalar = (name: string): number => Number(result[name]?.data[0] ?? NaN);
+      return { gradNorm: scalar("grad_norm"), learningRate: Number(scalar("report.learning_rate").toPrecision(7)) };
     },
     async dispose() {
       await updateProgram.dispose();
@@ -134,7 +139,12 @@ async function compileUpdate(
     Object.entries(parameters).map(([name, p]) => [name, add(p, step.updates[name] as Tensor)]),
   );
   const updateProgram = await compile(
-    { ...named("parameter", next), ...named("state", step.state), grad_norm: globalNorm(Object.values(grads)) },
+    {
+      ...named("parameter", next),
+      ...named("state", step.state),
+      ...named("report", step.report ?? {}),
+      grad_norm: globalNorm(Object.values(grads)),
+    },
     options,
   );
   return { updateProgram, stateNames: Object.keys(stateShapes) };

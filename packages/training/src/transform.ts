@@ -13,6 +13,8 @@ export type StateShapes = Readonly<Record<string, readonly number[]>>;
 export interface TransformStep {
   readonly updates: Tensors;
   readonly state: Tensors;
+  /** Scalars for the log, by name (`learning_rate`). */
+  readonly report?: Tensors;
 }
 
 /** One step of an optimiser: turns gradients into better updates. */
@@ -38,12 +40,14 @@ export function chain(...parts: readonly GradientTransformation[]): GradientTran
     update: (updates, state, parameters) => {
       let current = updates;
       const next: Record<string, Tensor> = {};
+      const report: Record<string, Tensor> = {};
       parts.forEach((p, i) => {
         const step = p.update(current, own(state, i), parameters);
         current = step.updates;
         Object.assign(next, prefixed(step.state, i));
+        Object.assign(report, step.report);
       });
-      return { updates: current, state: next };
+      return { updates: current, state: next, report };
     },
   };
 }

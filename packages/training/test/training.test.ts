@@ -29,6 +29,17 @@ test("finds the weights of a regression, and leaves a parameter alone that no ba
   await trainer.dispose();
 });
 
+test("the learning rate of an update is what the schedule says", async () => {
+  const trainer = await regression();
+  for (const step of [0, 1, 2]) {
+    await trainer.accumulate("batch", feeds, true);
+    const { learningRate } = await trainer.update();
+    // A cosine from 0.1 over 200 updates, in f32.
+    expect(learningRate).toBeCloseTo(0.05 * (1 + Math.cos((Math.PI * step) / 200)), 7);
+  }
+  await trainer.dispose();
+});
+
 test("accumulated gradients are the sum of the batches', and the next first batch starts over", async () => {
   const trainer = await regression();
   trainer.parameters.tensors["w"]?.data.set([0.5, -0.25]);

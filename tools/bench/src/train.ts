@@ -4,6 +4,8 @@ import { round, setUpTraining } from "./set-up.ts";
 
 /** Runs the benchmark and gives its fields. */
 export async function benchTrain(argv: readonly string[]): Promise<Record<string, unknown>> {
+  if (argv.some((a) => a === "--against" || a.startsWith("--against=")))
+    return (await import("./against-torch.ts")).benchAgainstTorch(argv);
   const { shape, precision, backward, steps, threads, parts, rows, batch, trainer } = await setUpTraining(argv);
   const train: number[] = [];
   const update: number[] = [];

@@ -115,7 +115,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
       const trainer = await openEmoSllmTrainer({
         ...compile,
         parts,
-        optimiser: optimiser.transformation,
+        optimiser,
         frozen,
         focalGamma: settings.focal_gamma,
       });
@@ -185,13 +185,12 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
             if (!last && before.global_step > 0) await save(before);
             throw await keepBadBatch(config.output_dir, before, drawn, loss);
           }
-          const { gradNorm } = await trainer.update();
+          const { gradNorm, learningRate } = await trainer.update();
           state.global_step++;
           state.stage_step++;
           updates++;
           state.epoch = round(state.stage_step / stage.stepsPerEpoch);
           state.pending = { loss: state.pending.loss + loss, steps: state.pending.steps + 1 };
-          const learningRate = optimiser.rateAt(state.stage_step);
           const seconds = (performance.now() - start) / 1000;
           const here = state.global_step - first;
           onEvent({

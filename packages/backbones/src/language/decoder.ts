@@ -46,7 +46,7 @@ export function decoder(
     const at = `model.layers.${index}`;
     const scope: LayerScope = { config, tensor, linear, index, at, norm: (name, x) => normed(`${at}.${name}`, x) };
     const afterwards = (name: string | undefined, x: Tensor): Tensor => (name === undefined ? x : scope.norm(name, x));
-    if (recompute) h = checkpoint(h, { recompute: recompute(index) });
+    h = checkpoint(h, { recompute: recompute?.(index) ?? false });
     const { rope, ...details } = architecture.attention?.(config, index) ?? {};
 
     const turn = (x: Tensor, n: number, places?: Tensor): Tensor => {

@@ -222,8 +222,16 @@ export const lowerings: LoweringTable = {
   },
   gather: (b, t, x) => first(b.node("Gather", x, { axis: t.attrs.axis })),
   checkpoint: (_, __, x) => first(x),
-  // A view by a shape that is known no sooner than the other value: no arithmetic, and no optimiser takes both for one.
-  after: (b, _, x) => first(b.node("Reshape", [first(x), first(b.node("Shape", [x[1] as string]))], { allowzero: 1 })),
+  // A view by a shape that is known no sooner than the others: no arithmetic on x, and no optimiser takes both for one.
+  after: (b, _, x) => {
+    const sizes = x.slice(1).map((v) => first(b.node("Shape", [v])));
+    const all = sizes.length === 1 ? first(sizes) : first(b.node("Concat", sizes, { axis: 0 }));
+    const nothing = first(
+      b.node("ReduceSum", [first(b.node("Mul", [all, b.ints([0])])), b.ints([0])], { keepdims: 1 }),
+    );
+    const shape = first(b.node("Add", [first(b.node("Shape", [first(x)])), nothing]));
+    return first(b.node("Reshape", [first(x), shape], { allowzero: 1 }));
+  },
   takeRows: (b, _, x) => first(b.node("Gather", x.slice(0, 2), { axis: 0 })),
   scatterAdd,
   gatherElements: (b, t, x) => first(b.node("GatherElements", x, { axis: t.attrs.axis })),
