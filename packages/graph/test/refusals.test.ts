@@ -158,6 +158,7 @@ const refusals: { readonly [K in Exclude<OpName, Leaf>]: readonly Refusal[] } = 
     [() => g.scatterAdd(i64(4), i64(4), 0, 9), "scatterAdd: updates must be f32 or f16 (inputs: i64[4], i64[4])"],
     [() => g.scatterAdd(f(4), f(4), 0, 9), "scatterAdd: indices must be i64"],
   ],
+  checkpoint: [[() => g.apply("checkpoint", [], { recompute: false }), "checkpoint: input 0 is missing"]],
   after: [[() => g.after(f(2, 3)), "after: needs something to wait for (inputs: f32[2,3])"]],
   takeRows: [
     [
