@@ -1,5 +1,6 @@
 /** @file `emosllm train CONFIG.yaml [--model ID] [--encoder ID] [--corpus NAME:PATH] [--output DIR] [key=value ...]` */
 import { EmosllmError } from "@emosllm/interfaces";
+import { openCollective } from "@emosllm/training";
 import { defineCommand } from "citty";
 import { progressWriter } from "../progress.ts";
 import { readTrainConfig } from "../training/read-config.ts";
@@ -60,10 +61,15 @@ export default defineCommand({
       return value === undefined ? [] : [`${key}=${JSON.stringify(value)}`];
     });
     const config = await readTrainConfig(args["config"] as string, [...options, ...overrides]);
+    // Started by mpirun or srun, this is one rank of several; the first speaks for all.
+    const collective = await openCollective();
+    const leads = collective.rank === 0;
     const stop = stopOnSignal();
     try {
-      const progress = progressWriter({ every: config.logging_steps });
-      const result = await runTraining(config, progress, { signal: stop.signal });
+      const progress = leads ? progressWriter({ every: config.logging_steps }) : () => undefined;
+      const result = await runTraining(config, progress, { signal: stop.signal, collective });
+      await collective.close();
+      if (!leads) return;
       const { bundle, finishedBefore } = result;
       const summary = { ua: result.test.ua, wa: result.test.wa, bundle, finished_before: finishedBefore };
       process.stdout.write(args["json"] ? `${JSON.stringify(summary)}\n` : `bundle: ${bundle}\n`);

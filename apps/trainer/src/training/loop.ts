@@ -1,12 +1,18 @@
 /** @file The training loop: stage by stage, draw rows, accumulate gradients, update, log, validate, save. Read it from top to bottom. */
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { classWeights } from "@emosllm/datasets";
 import { EmosllmError } from "@emosllm/interfaces";
 import { firstValues } from "@emosllm/lora";
 import { PROJECTOR_PREFIX, type Scorer, openScorer, trainedShapes } from "@emosllm/model";
 import { type HostTensor, hostTensor } from "@emosllm/runtime";
-import { averagedValues, initialise, openEmoSllmTrainer, streamSet, tensorStore } from "@emosllm/training";
+import {
+  type Collective,
+  averagedValues,
+  initialise,
+  openEmoSllmTrainer,
+  streamSet,
+  tensorStore,
+} from "@emosllm/training";
 import { batchSource } from "./batches.ts";
 import {
   type ReadCheckpoint,
@@ -25,6 +31,7 @@ import type { RunModel } from "./model.ts";
 import { keepBadBatch } from "./bad-batch.ts";
 import { runOptimiser } from "./optimiser.ts";
 import { writeBundle } from "./output.ts";
+import { checkAgreement, threadsOf } from "./ranks.ts";
 import type { RunLog } from "./run-log.ts";
 import type { Stage } from "./stages.ts";
 import { stepBatches } from "./step-batches.ts";
@@ -45,6 +52,7 @@ export interface LoopOptions {
   readonly log: RunLog;
   readonly onEvent: OnTrainEvent;
   readonly signal?: AbortSignal | undefined;
+  readonly collective: Collective;
 }
 
 /** What the loop leaves. */
@@ -59,7 +67,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Trains from first values, or from a checkpoint, to the last step. Throws EmosllmError `interrupted` after `signal`, once the step is finished and saved. */
 export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
-  const { config, data, model, stages, samples, madeOf, resume, log, onEvent, signal } = options;
+  const { config, data, model, stages, samples, madeOf, resume, log, onEvent, signal, collective } = options;
+  const leads = collective.rank === 0;
   const { parts } = model;
   const values = tensorStore(trainedShapes(parts));
   const averaged = config.ema_decay > 0 ? tensorStore(trainedShapes(parts)) : undefined;
@@ -83,7 +92,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
         orders: {},
         bad_audio: data.bad,
         train_seconds: 0,
-        threads: availableParallelism(),
+        threads: threadsOf(collective),
         config,
         made_of: madeOf,
       };
@@ -155,6 +164,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
         log_history: [...log.history],
       });
       const save = async (at: TrainerState): Promise<void> => {
+        if (!leads) return;
         const folder = join(config.output_dir, checkpointName(at.global_step));
         const extraFiles = (inside: string): Promise<void> =>
           writeTrainerFiles(inside, at, trainer.state.tensors, averaged ? current : undefined);
@@ -175,15 +185,23 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
           const drawn = [];
           for (let micro = 0; micro < settings.gradient_accumulation_steps; micro++) drawn.push(await source.next());
           let loss = 0;
-          for (const [micro, batch] of stepBatches(drawn, sizes).entries()) {
+          for (const [micro, batch] of stepBatches(drawn, sizes, collective).entries()) {
             const key = BigInt(Math.floor(streams.get(`${stage.prefix}lora dropout`).next() * 2 ** 31));
             const feeds = { ...batch.feeds, dropout_key: hostTensor("i64", [], BigInt64Array.of(key)) };
             loss += (await trainer.accumulate({ ...batch, feeds }, micro === 0)).loss;
           }
+          await collective.sum(trainer.gradients.flat);
+          // Told to one rank, it stops all, after the same step.
+          const shared = Float32Array.of(loss, signal?.aborted ? 1 : 0);
+          await collective.sum(shared);
+          if (collective.size > 1) loss = shared[0] as number;
+          const stopping = shared[1] !== 0;
           if (!Number.isFinite(loss) || !allFinite(trainer.gradients.flat)) {
             const last = (await checkpointSteps(config.output_dir)).includes(before.global_step);
             if (!last && before.global_step > 0) await save(before);
-            throw await keepBadBatch(config.output_dir, before, drawn, loss);
+            const error = await keepBadBatch(config.output_dir, before, drawn, loss);
+            await collective.barrier();
+            throw error;
           }
           const { gradNorm, learningRate } = await trainer.update();
           state.global_step++;
@@ -213,18 +231,21 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
           }
           let gained = false;
           if (validationIsDue(settings, data, state, stage, ended)) {
-            const context = { config: settings, model, rows: rowContext, scorer, parameters: usable() };
-            const figures = await validate(tasks, data.validation, context);
-            await write({ ...at, ...Object.fromEntries(Object.entries(figures).map(([k, v]) => [`eval_${k}`, v])) });
-            gained = keepBest(state, config, figures);
-            onEvent({ type: "validation", step: state.global_step, figures, best: state.best_metric });
-            if (
-              config.early_stopping_patience > 0 &&
-              state.evaluations_without_gain >= config.early_stopping_patience
-            ) {
-              onEvent({ type: "early stop", step: state.global_step, evaluations: state.evaluations_without_gain });
-              ended = true;
+            const verdict = new Float32Array(2);
+            if (leads) {
+              const context = { config: settings, model, rows: rowContext, scorer, parameters: usable() };
+              const figures = await validate(tasks, data.validation, context);
+              await write({ ...at, ...Object.fromEntries(Object.entries(figures).map(([k, v]) => [`eval_${k}`, v])) });
+              const better = keepBest(state, config, figures);
+              onEvent({ type: "validation", step: state.global_step, figures, best: state.best_metric });
+              const { evaluations_without_gain: evaluations } = state;
+              const enough = config.early_stopping_patience > 0 && evaluations >= config.early_stopping_patience;
+              if (enough) onEvent({ type: "early stop", step: state.global_step, evaluations });
+              verdict.set([Number(better), Number(enough)]);
             }
+            await collective.broadcast(verdict);
+            gained = verdict[0] === 1;
+            ended ||= verdict[1] === 1;
           }
           if (ended) {
             state.stage++;
@@ -233,8 +254,12 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
           }
           const isLast = ended && state.stage === stages.length;
           const due = config.save_steps > 0 && state.global_step % config.save_steps === 0;
-          if (due || gained || ended || signal?.aborted) await save(now());
-          if (signal?.aborted && !isLast)
+          if (due || gained || ended || stopping) {
+            await checkAgreement(collective, trainer.parameters, state.global_step);
+            await save(now());
+          }
+          if (stopping) await collective.barrier();
+          if (stopping && !isLast)
             throw new EmosllmError(
               "interrupted",
               `stopped after step ${state.global_step} of ${total}, saved in ${join(config.output_dir, checkpointName(state.global_step))}; the same command goes on from there`,

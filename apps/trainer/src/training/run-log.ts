@@ -27,6 +27,12 @@ export async function openRunLog(folder: string, history: readonly LogEntry[]): 
   };
 }
 
+/** The log of a rank that another writes for. */
+export function unwrittenLog(history: readonly LogEntry[]): RunLog {
+  const all = [...history];
+  return { history: all, append: async (entry) => void all.push(entry) };
+}
+
 /** Turns a full disk into an error that says so. */
 export async function noSpace<T>(file: string, write: () => Promise<T>): Promise<T> {
   try {

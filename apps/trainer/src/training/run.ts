@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
 import { fingerprint, trainedShapes } from "@emosllm/model";
 import { promptHash } from "@emosllm/prompts";
-import { tensorStore } from "@emosllm/training";
+import { type Collective, oneProcess, tensorStore } from "@emosllm/training";
 import { stringify } from "yaml";
 import { writeWhole } from "../write-whole.ts";
 import { checkpointName, checkpointSteps, linkTo, readCheckpoint, readState, restoreTensors } from "./checkpoint.ts";
@@ -15,9 +15,10 @@ import { type TrainedModel, trainModel } from "./loop.ts";
 import { type RunModel, assembleModel } from "./model.ts";
 import { claimFolder, clearRun } from "./output-folder.ts";
 import { metricsOf, writeBundle, writePredictions } from "./output.ts";
-import { readResults, savedTest, writeResults } from "./results.ts";
+import { globalBatch } from "./ranks.ts";
 import { type Reporter, openReporters } from "./reporters.ts";
-import { openRunLog } from "./run-log.ts";
+import { type SavedResults, readResults, savedTest, writeResults } from "./results.ts";
+import { openRunLog, unwrittenLog } from "./run-log.ts";
 import { resolveStages } from "./stages.ts";
 import { type TrainerState, checkMadeOf, checkSameConfig, differingKeys } from "./trainer-state.ts";
 
@@ -33,6 +34,8 @@ export interface RunResult extends FinalTest {
 export interface RunOptions {
   /** Asks to stop: the step is finished and saved, then EmosllmError `interrupted` is thrown. */
   readonly signal?: AbortSignal | undefined;
+  /** The processes that share the run; this one alone when not given. */
+  readonly collective?: Collective | undefined;
 }
 
 /**
@@ -42,11 +45,11 @@ export interface RunOptions {
 export async function runTraining(
   config: TrainConfig,
   onEvent: OnTrainEvent,
-  { signal }: RunOptions = {},
+  { signal, collective = oneProcess }: RunOptions = {},
 ): Promise<RunResult> {
-  const folder = await claimFolder(config.output_dir);
+  const folder = collective.rank === 0 ? await claimFolder(config.output_dir) : undefined;
   try {
-    return await runInFolder(config, onEvent, signal);
+    return await runInFolder(config, onEvent, signal, collective);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== "ENOSPC" && code !== "EDQUOT" && code !== "disk_full") throw cause;
@@ -56,14 +59,23 @@ export async function runTraining(
       { cause },
     );
   } finally {
-    await folder.release();
+    await folder?.release();
   }
 }
 
-async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: AbortSignal): Promise<RunResult> {
+async function runInFolder(
+  config: TrainConfig,
+  onEvent: OnTrainEvent,
+  signal: AbortSignal | undefined,
+  collective: Collective,
+): Promise<RunResult> {
   const folder = config.output_dir;
   const bundle = join(folder, "best");
+  const leads = collective.rank === 0;
+  // The first looks alone: it may take away what lies there.
+  if (!leads) await collective.barrier();
   const resume = await whereToGoOn(config);
+  if (leads) await collective.barrier();
   if (resume.finished) {
     onEvent({ type: "finished before", folder, steps: resume.finished.global_step });
     const test = await savedTest(folder, resume.finished);
@@ -90,23 +102,26 @@ async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: 
       own.push(corpus === undefined ? undefined : await loadStageSamples({ ...config, corpus }, data, onData));
     const samples = (config.stages ?? [undefined]).map((_, i) => own[i]?.samples ?? data.train);
     const bad = [...data.bad, ...own.flatMap((o) => o?.bad ?? [])];
-    const stages = resolveStages(config, (_, i) => samples[i]?.length ?? 0);
+    const stages = resolveStages(globalBatch(config, collective), (_, i) => samples[i]?.length ?? 0);
 
-    const madeOf = await hashesOf(data, model);
+    const madeOf = await hashesOf(data, model, collective);
     const checkpoint =
       resume.step === undefined ? undefined : await readCheckpoint(join(folder, checkpointName(resume.step)));
     if (checkpoint) {
       checkMadeOf(checkpoint.state.made_of, madeOf, checkpoint.folder);
-      await linkTo(folder, "last", checkpointName(checkpoint.state.global_step));
+      if (leads) await linkTo(folder, "last", checkpointName(checkpoint.state.global_step));
       onEvent({ type: "resume", step: checkpoint.state.global_step, folder: checkpoint.folder });
     }
-    const log = await openRunLog(folder, checkpoint?.state.log_history ?? []);
-    const reporter = (reporters = await openReporters(config, checkpoint?.state.global_step ?? 0));
+    const history = checkpoint?.state.log_history ?? [];
+    const log = leads ? await openRunLog(folder, history) : unwrittenLog(history);
+    // One process reports for all.
+    const reporting = leads ? config : { ...config, report_to: [] };
+    const reporter = (reporters = await openReporters(reporting, checkpoint?.state.global_step ?? 0));
     const report: OnTrainEvent = (event) => {
       reporter.take(event);
       onEvent(event);
     };
-    await writeWhole(join(folder, "config.yaml"), stringify(config));
+    if (leads) await writeWhole(join(folder, "config.yaml"), stringify(config));
     const trained = await trainModel({
       config,
       data: { ...data, bad },
@@ -118,9 +133,20 @@ async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: 
       log,
       onEvent: report,
       signal,
+      collective,
     });
     try {
       const { state } = trained;
+      if (!leads) {
+        await collective.barrier();
+        const results = (await readResults(folder)) as SavedResults;
+        return {
+          ...(await savedTest(folder, results)),
+          bundle,
+          trainSeconds: state.train_seconds,
+          finishedBefore: false,
+        };
+      }
       const values = await bestValues(config, model, trained);
       const result = await finalTest(config, data, model, trained.scorer, values, onEvent);
       const metrics = metricsOf(result);
@@ -133,6 +159,7 @@ async function runInFolder(config: TrainConfig, onEvent: OnTrainEvent, signal?: 
       const { global_step, best_global_step, train_seconds, bad_audio } = state;
       await writeResults(folder, result, { global_step, best_global_step, train_seconds, bad_audio, config });
       if (bad_audio.length > 0) onEvent({ type: "bad audio", bad: bad_audio });
+      await collective.barrier();
       return { ...result, bundle, trainSeconds: train_seconds, finishedBefore: false };
     } finally {
       await trained.scorer.dispose();
@@ -164,8 +191,9 @@ async function whereToGoOn(config: TrainConfig): Promise<GoOn> {
   return finished ? { finished } : { step };
 }
 
-async function hashesOf(data: RunData, model: RunModel): Promise<TrainerState["made_of"]> {
+async function hashesOf(data: RunData, model: RunModel, { size }: Collective): Promise<TrainerState["made_of"]> {
   return {
+    ...(size > 1 && { "number of processes": String(size) }),
     split: data.split.sha256,
     "base model": await fingerprint(model.parts.languageModel),
     prompts: Object.values(model.prompts)

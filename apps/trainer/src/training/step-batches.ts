@@ -7,11 +7,13 @@ import { type BatchOptions, layOutBatch } from "@emosllm/model";
 import { type TrainingBatch, answerWeights, rowWeight, scoredFeeds, tokenWeight } from "@emosllm/training";
 import type { DrawnBatch } from "./batches.ts";
 import type { Task } from "./config.ts";
+import { type Rank, ownRows } from "./ranks.ts";
 
-/** Lays the batches of one step out. */
+/** Lays the batches of one step out: the rows of this rank, weighted as parts of the whole step. */
 export function stepBatches(
   drawn: readonly DrawnBatch[],
   sizes: Pick<BatchOptions, "vectors" | "audioSize">,
+  collective: Rank = { rank: 0, size: 1 },
 ): TrainingBatch[] {
   const count = drawn.reduce((n, b) => n + b.rows.length, 0);
   const tasks = new Map<Task, { rows: number; weight: number }>();
@@ -21,7 +23,8 @@ export function stepBatches(
     sum.rows += rows.length;
     tasks.set(task, sum);
   }
-  return drawn.map(({ task, scored, rows }) => {
+  return drawn.map(({ task, scored, rows: all }) => {
+    const rows = ownRows(all, collective);
     const { rows: taskRows, weight } = tasks.get(task) as { rows: number; weight: number };
     // All of a task's labels can have weight 0.
     const normaliser = weight === 0 ? 1 : (weight * count) / taskRows;
