@@ -2,6 +2,7 @@
 type Bench = (argv: readonly string[]) => Promise<Readonly<Record<string, unknown>>>;
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  "all-reduce": async () => (await import("./all-reduce.ts")).benchAllReduce,
   decode: async () => (await import("./decode.ts")).benchDecode,
   encoder: async () => (await import("./encoder.ts")).benchEncoder,
   features: async () => (await import("./features.ts")).benchFeatures,
