@@ -6,7 +6,7 @@ RUN apt-get update \
   && mkdir -p /run/sshd
 # onnxruntime-node would fetch CUDA otherwise.
 ENV ONNXRUNTIME_NODE_INSTALL=skip
-RUN npm install --global @emosllm/trainer
+RUN npm install --global @emosllm/trainer koffi
 # The MPI operator logs in as this user.
 RUN useradd --create-home --uid 1001 mpiuser \
   && sed -i 's/#\(StrictModes\).*/\1 no/; s/#\?\(Port\).*/\1 2222/' /etc/ssh/sshd_config
