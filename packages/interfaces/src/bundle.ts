@@ -21,7 +21,7 @@ export type EncoderManifest = z.infer<typeof encoderManifestSchema>;
 
 /** How sound becomes frames. */
 export const frontEndSchema = z.object({
-  /** `prosody` or `encoder`. */
+  /** `prosody`, `encoder`, or `waveform` where the encoder is a part of the model. */
   kind: z.string().min(1),
   encoder: encoderManifestSchema.optional(),
   /** Hz */
@@ -47,6 +47,15 @@ export const bundleManifestSchema = z.object({
     fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
   }),
   front_end: frontEndSchema,
+  /** A speech encoder whose adapter is in `adapter_encoder/`: part of the model, behind a front end of kind `waveform`. */
+  adapted_encoder: z
+    .object({
+      encoder: encoderManifestSchema,
+      /** Of each column of its frames over the training split, without the adapter. */
+      mean: z.array(z.number()).min(1),
+      std: z.array(z.number().positive()).min(1),
+    })
+    .optional(),
   /** How voices are put into words for the prompt's slot `voice`. */
   voice: z
     .object({

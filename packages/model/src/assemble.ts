@@ -1,5 +1,5 @@
 /** @file EmoSLLM as a graph: frames through the projector, its vectors among the prompt's embeddings, through the adapted language model. */
-import { type LanguageModel, causalLayout } from "@emosllm/backbones";
+import { type LanguageModel, type SpeechEncoder, type TensorTable, causalLayout } from "@emosllm/backbones";
 import {
   type Dim,
   type Shape,
@@ -19,6 +19,7 @@ import {
 import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraAdapter } from "@emosllm/lora";
 import type { Projector } from "@emosllm/projector";
+import { weightsWith } from "./adapted-encoder.ts";
 import { type AudioInputs, type BatchForm, type StepInputs, stepInputs } from "./step-inputs.ts";
 
 /** The parts of one model. */
@@ -26,9 +27,15 @@ export interface EmoSllmParts {
   readonly languageModel: LanguageModel;
   readonly projector: Projector;
   readonly adapter: LoraAdapter | undefined;
-  /** Width of an audio frame. */
+  /** Width of an audio frame; 1 where frames are samples of sound, for an encoder with an adapter. */
   readonly audioSize: number;
+  /** Speech encoder that is a part of the projector, for its weights. */
+  readonly encoder?: SpeechEncoder | undefined;
 }
+
+/** What programs of the model find by name. */
+export const weightsOf = ({ languageModel, encoder }: EmoSllmParts): TensorTable =>
+  encoder ? weightsWith(encoder, languageModel.weights) : languageModel.weights;
 
 /** Projector parameters carry this prefix, adapter parameters PEFT's own names. */
 export const PROJECTOR_PREFIX = "projector.";

@@ -15,11 +15,14 @@ import { type BundleManifest, EmosllmError, bundleManifestSchema } from "@emosll
 import { type LoraConfig, loraAdapter, loraConfigText, readLoraConfig } from "@emosllm/lora";
 import { type Projector, type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
 import { type HostTensor, hostTensor } from "@emosllm/runtime";
+import { type AdaptedEncoder, ENCODER_PREFIX, encoderBase, overEncoder } from "./adapted-encoder.ts";
 import { type EmoSllmParts, PROJECTOR_PREFIX, trainedShapes } from "./assemble.ts";
 import { mergeCard } from "./card.ts";
+import { type EncoderOptions, adaptableEncoder } from "./encoder.ts";
 
 const MANIFEST = "emosllm.json";
 const ADAPTER = "adapter/adapter_model.safetensors";
+const ENCODER_ADAPTER = "adapter_encoder/adapter_model.safetensors";
 const PROJECTOR = "projector.safetensors";
 const PROJECTOR_CONFIG = "projector_config.json";
 
@@ -31,6 +34,8 @@ export interface BundleContents {
   readonly parameters: Parameters;
   readonly projectorConfig: ProjectorConfig;
   readonly loraConfig: LoraConfig;
+  /** Of the adapter on the speech encoder, whose parameters are among the projector's under {@link ENCODER_PREFIX}. */
+  readonly encoderLoraConfig?: LoraConfig | undefined;
   /** Text of the model card; what a user wrote into the one that is there stays. */
   readonly card: string;
   /** Writes more files into the folder before everything is hashed (a checkpoint's optimiser state). */
@@ -72,15 +77,24 @@ export async function saveBundle(folder: string, contents: BundleContents): Prom
   try {
     const projector = new Map<string, StoredTensor>();
     const adapter = new Map<string, StoredTensor>();
+    const encoder = new Map<string, StoredTensor>();
     for (const [name, t] of Object.entries(contents.parameters)) {
-      const [into, key] = name.startsWith(PROJECTOR_PREFIX)
-        ? [projector, name.slice(PROJECTOR_PREFIX.length)]
-        : [adapter, name];
+      const [into, key] = name.startsWith(PROJECTOR_PREFIX + ENCODER_PREFIX)
+        ? [encoder, name.slice(PROJECTOR_PREFIX.length + ENCODER_PREFIX.length)]
+        : name.startsWith(PROJECTOR_PREFIX)
+          ? [projector, name.slice(PROJECTOR_PREFIX.length)]
+          : [adapter, name];
       into.set(key, { dtype: "f32", shape: t.shape, data: t.data as Float32Array });
     }
     await writeSafetensors(join(temporary, PROJECTOR), projector, { format: "pt" });
     await writeSafetensors(join(temporary, ADAPTER), adapter, { format: "pt" });
     await writeFile(join(temporary, "adapter/adapter_config.json"), loraConfigText(contents.loraConfig));
+    if (contents.encoderLoraConfig) {
+      await mkdir(join(temporary, "adapter_encoder"));
+      await writeSafetensors(join(temporary, ENCODER_ADAPTER), encoder, { format: "pt" });
+      const config = loraConfigText(contents.encoderLoraConfig);
+      await writeFile(join(temporary, "adapter_encoder/adapter_config.json"), config);
+    }
     await writeFile(join(temporary, PROJECTOR_CONFIG), `${JSON.stringify(contents.projectorConfig, null, 2)}\n`);
     const earlier = await readFile(join(target, "README.md"), "utf8").catch(() => undefined);
     await writeFile(join(temporary, "README.md"), mergeCard(earlier, contents.card));
@@ -118,7 +132,10 @@ export interface LoadedBundle {
 }
 
 /** Options of {@link loadBundle}. */
-export interface LoadBundleOptions extends Pick<PrecisionOptions, "precision" | "blockSize" | "packing"> {
+export interface LoadBundleOptions
+  extends
+    Pick<PrecisionOptions, "precision" | "blockSize" | "packing">,
+    Pick<EncoderOptions, "encoder" | "allowOtherEncoder" | "hub"> {
   /** Hub id or folder of the base model, in place of what the bundle says. */
   readonly baseModel?: string | undefined;
   /** Take a base model whose fingerprint differs from the one trained on. */
@@ -134,12 +151,29 @@ export interface LoadBundleOptions extends Pick<PrecisionOptions, "precision" | 
  */
 export async function loadBundle(
   path: string,
-  { baseModel, allowOtherBase = false, revision, onProgress, ...precision }: LoadBundleOptions = {},
+  {
+    baseModel,
+    allowOtherBase = false,
+    revision,
+    onProgress,
+    encoder,
+    allowOtherEncoder,
+    hub,
+    ...precision
+  }: LoadBundleOptions = {},
 ): Promise<LoadedBundle> {
   const folder = await bundleFolder(path, { revision, onProgress });
   const manifest = await readManifest(folder);
   await checkFiles(folder, manifest);
-  const projector = await readProjector(join(folder, PROJECTOR_CONFIG));
+  const plain = await readProjector(join(folder, PROJECTOR_CONFIG));
+  const options = {
+    base: folder,
+    ...(encoder === undefined ? {} : { encoder }),
+    ...(allowOtherEncoder === undefined ? {} : { allowOtherEncoder }),
+    ...(hub === undefined ? {} : { hub }),
+  };
+  const adapted = manifest.adapted_encoder && (await readEncoder(folder, manifest.adapted_encoder, options));
+  const projector = adapted ? overEncoder(plain, adapted) : plain;
   const backboneFolder =
     baseModel === undefined
       ? await baseFolder(folder, manifest, onProgress)
@@ -160,8 +194,20 @@ export async function loadBundle(
     projector,
     adapter,
     audioSize: projector.inputSize,
+    ...(adapted ? { encoder: adapted.encoder } : {}),
   };
   return { folder, manifest, parts, backboneFolder, parameters: await readParameters(folder, parts) };
+}
+
+/** The encoder that is a part of the model, with its adapter. Throws EmosllmError `bundle_invalid` where it is another one, `checkpoint_*`. */
+async function readEncoder(
+  folder: string,
+  { encoder: named, mean, std }: NonNullable<BundleManifest["adapted_encoder"]>,
+  options: EncoderOptions,
+): Promise<AdaptedEncoder> {
+  const encoder = await adaptableEncoder(named, options);
+  const adapter = loraAdapter(await readLoraConfig(join(folder, "adapter_encoder")), encoderBase(encoder));
+  return { encoder, adapter, layers: named.layers, mean, std };
 }
 
 /** Throws EmosllmError `bundle_invalid`, or `config_invalid` naming the keys. */
@@ -247,7 +293,8 @@ async function baseFolder(
 }
 
 async function readParameters(folder: string, parts: EmoSllmParts): Promise<Parameters> {
-  const [projector, adapter] = await Promise.all([PROJECTOR, ADAPTER].map((f) => loadSafetensors(join(folder, f))));
+  const files = [PROJECTOR, ADAPTER, ...(parts.encoder ? [ENCODER_ADAPTER] : [])];
+  const [projector, adapter, encoder] = await Promise.all(files.map((f) => loadSafetensors(join(folder, f))));
   const wanted = new Map(Object.entries(trainedShapes(parts)));
   const parameters: Record<string, HostTensor> = {};
   const take = (tensors: ReadonlyMap<string, StoredTensor>, prefix: string, file: string): void => {
@@ -265,6 +312,7 @@ async function readParameters(folder: string, parts: EmoSllmParts): Promise<Para
   };
   take(projector as Map<string, StoredTensor>, PROJECTOR_PREFIX, PROJECTOR);
   take(adapter as Map<string, StoredTensor>, "", ADAPTER);
+  if (encoder) take(encoder, PROJECTOR_PREFIX + ENCODER_PREFIX, ENCODER_ADAPTER);
   const missing = [...wanted.keys()].filter((name) => !(name in parameters));
   if (missing.length > 0)
     throw new EmosllmError(

@@ -6,7 +6,9 @@ import {
   type OpenedFrameEncoder,
   PRECISIONS,
   type Precision,
+  type SpeechEncoder,
   openFrameEncoder,
+  openSpeechEncoder,
 } from "@emosllm/backbones";
 import { type ResolveOptions, type ResolvedModel, resolveModel } from "@emosllm/checkpoints";
 import { EmosllmError, type EncoderManifest } from "@emosllm/interfaces";
@@ -85,6 +87,14 @@ export async function encoderOf(
   if (problem === undefined || (options.allowOtherEncoder && encoder.hiddenSize === named.hidden_size)) return encoder;
   await encoder.dispose();
   throw new EmosllmError("bundle_invalid", problem);
+}
+
+/** The encoder that the manifest names, to be a part of a graph. Throws as {@link encoderOf}. */
+export async function adaptableEncoder(named: EncoderManifest, options: EncoderOptions = {}): Promise<SpeechEncoder> {
+  const settings = { kind: "encoder", sample_rate: 16_000, settings: {}, encoder: named };
+  const opened = await encoderOf(settings, options);
+  await opened.dispose();
+  return openSpeechEncoder(opened.folder, { precision: opened.precision });
 }
 
 const session = ({ device, threads }: EncoderOptions): Pick<CompileOptions, "device" | "threads"> => ({

@@ -27,6 +27,13 @@ export interface FrontEnd {
 type Opener = (settings: FrontEndSettings, options: EncoderOptions) => Promise<FrontEnd>;
 
 const FRONT_ENDS: Readonly<Record<string, Opener>> = {
+  /** Sound as it is, a sample a frame: for a speech encoder with an adapter, which is a part of the model. */
+  waveform: async (settings) => ({
+    settings,
+    cacheable: undefined,
+    frames: async (clips) => clips.map((clip) => ({ data: Float32Array.from(clip), frames: clip.length, features: 1 })),
+    dispose: async () => {},
+  }),
   /** Needs no weights. `mel_bins`, `hop_seconds`: log-mel bands, pitch, voicing and loudness with their slopes */
   prosody: async (settings) => {
     const [melBins, hopSeconds] = [Number(settings.settings["mel_bins"]), Number(settings.settings["hop_seconds"])];

@@ -1,8 +1,10 @@
+export { encoderBase, ENCODER_PREFIX, overEncoder, type AdaptedEncoder } from "./adapted-encoder.ts";
 export {
   buildGraph,
   PROJECTOR_PREFIX,
   trainedShapes,
   weightedLoss,
+  weightsOf,
   type EmoSllmGraph,
   type EmoSllmParts,
   type GradientCheckpointing,
@@ -38,7 +40,7 @@ export {
   type LoadEmoSllmOptions,
   type LossInput,
 } from "./emosllm.ts";
-export { encoderFrontEnd, type EncoderChoice, type EncoderOptions } from "./encoder.ts";
+export { adaptableEncoder, encoderFrontEnd, type EncoderChoice, type EncoderOptions } from "./encoder.ts";
 export { normalisedFrames, openFrontEnd, type FrontEnd, type FrontEndSettings, type RawFrames } from "./front-end.ts";
 export { SHORTEST_SECONDS, type Sound } from "./hear.ts";
 export { openModelEngine, type ModelEngine } from "./model-engine.ts";

@@ -1,7 +1,7 @@
 /** @file Log-likelihoods of answers: every answer of every row in one pass, the rows' common prompt run once. */
 import { neg } from "@emosllm/graph";
 import { type CompileOptions, type HostTensor, type Program, compile, feedsOf } from "@emosllm/runtime";
-import { type EmoSllmParts, buildGraph } from "./assemble.ts";
+import { type EmoSllmParts, buildGraph, weightsOf } from "./assemble.ts";
 import { type BatchOptions, type BatchRow, layOutBatch } from "./batch.ts";
 import { formKey } from "./step-inputs.ts";
 
@@ -33,7 +33,7 @@ export function openScorer(parts: EmoSllmParts, options: CompileOptions = {}): S
       if (!program) {
         program = compile(
           { scores: neg(buildGraph(parts, batch.form).losses) },
-          { ...options, weights: parts.languageModel.weights },
+          { ...options, weights: weightsOf(parts) },
         );
         programs.set(key, program);
       }
