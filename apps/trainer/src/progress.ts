@@ -27,6 +27,8 @@ const TEXTS: { readonly [K in TrainEvent["type"]]: (e: Extract<TrainEvent, { typ
   "labels outside": (e) => `   left out, because scheme ${e.scheme} lacks their label: ${list(e.counts)}`,
   "bad audio": (e) =>
     `   left out, because their sound cannot be read (${e.bad.length}):${e.bad.map((b) => `\n     ${b.id}: ${b.message}`).join("")}`,
+  scoring: (e) =>
+    `   temperature ${e.temperature.toFixed(2)} on ${e.rows} validation utterances (log loss ${e.lossBefore.toFixed(3)} to ${e.lossAfter.toFixed(3)})${e.abstain_below === null ? "" : `; answers from a confidence of ${e.abstain_below.toFixed(3)}: ${(100 * e.coverage).toFixed(0)} % answered`}`,
   note: (e) => `   ${e.text}`,
   evaluate: (e) => `   test with ${e.name}: UA ${(100 * e.ua).toFixed(1)} %, WA ${(100 * e.wa).toFixed(1)} %`,
 };

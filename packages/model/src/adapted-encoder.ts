@@ -20,8 +20,8 @@ import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraAdapter, LoraBase } from "@emosllm/lora";
 import type { Initializer, Projector } from "@emosllm/projector";
 
-/** The encoder adapter's parameters among the projector's: this, then PEFT's own names. */
-export const ENCODER_PREFIX = "encoder.";
+/** The encoder adapter's parameters among the projector's: this, then PEFT's own names. No projector has a module of this name. */
+export const ENCODER_PREFIX = "speech_encoder.";
 
 /** What {@link overEncoder} puts in front. */
 export interface AdaptedEncoder {

@@ -10,7 +10,7 @@ import { loadAdapter, saveAdapter } from "@emosllm/lora";
 import { makeProjector, projectorConfig } from "@emosllm/projector";
 import { type HostTensor, compile, f32, feedsOf, i64 } from "@emosllm/runtime";
 import { expect, onTestFinished, test } from "vitest";
-import { encoderBase, openScorer, overEncoder, type BatchRow } from "../src/index.ts";
+import { ENCODER_PREFIX, encoderBase, openScorer, overEncoder, type BatchRow } from "../src/index.ts";
 import { WIDTH, randoms, tinyModel } from "./tiny.ts";
 
 const fixtures = fileURLToPath(new URL("./fixtures/adapted-encoders/", import.meta.url));
@@ -47,7 +47,7 @@ test.each(names)("%s with an adapter: hidden states, gradients and files equal P
   await program.dispose();
 
   const wanted = golden.get("last")?.data as Float32Array;
-  const [, most, width] = golden.get("last")?.shape as [number, number, number];
+  const [, most, width] = (golden.get("last") as StoredTensor).shape as [number, number, number];
   const ours = out["last"]?.data as Float32Array;
   // f32 through convolutions and layers on both sides; padded rows here, clips alone there.
   ours.forEach((v, i) => {
@@ -98,7 +98,7 @@ test("as a part of the projector: rows of a batch score as each alone, and the a
   const own = Object.fromEntries(
     Object.entries(projector.parameters).map(([key, shape]) => {
       const n = shape.reduce((a, b) => a * b, 1);
-      const stored = loaded.tensors.get(key.slice("encoder.".length))?.data;
+      const stored = loaded.tensors.get(key.slice(ENCODER_PREFIX.length))?.data;
       return [`projector.${key}`, f32(stored ?? Float32Array.from({ length: n }, () => 0.5 * r()), shape)];
     }),
   );
@@ -131,7 +131,11 @@ test("encoders that take no padding, and dropout, are refused", async () => {
   const loaded = await loadAdapter(join(fixtures, "wav2vec2-large", "adapter"), encoderBase(large));
   const width = large.config.hiddenSize;
   const projector = makeProjector(projectorConfig({ type: "pooled_linear", input_size: width, output_size: 4 }));
-  const rest = { layers: [2], mean: new Array<number>(width).fill(0), std: new Array<number>(width).fill(1) };
+  const rest = {
+    layers: [2],
+    mean: Array.from({ length: width }, () => 0),
+    std: Array.from({ length: width }, () => 1),
+  };
   expect(() => overEncoder(projector, { encoder: group, adapter: loaded.adapter, ...rest })).toThrow(
     /feat_extract_norm 'group'/,
   );

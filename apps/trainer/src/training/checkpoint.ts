@@ -2,11 +2,13 @@
  * @file Checkpoints: `checkpoint-N/` is a bundle with `optimizer.safetensors` and `trainer_state.json`, there completely or not at all.
  * `last` is a link to the newest. A folder is taken away by renaming it first, so that no half checkpoint bears a name.
  */
+import { existsSync } from "node:fs";
 import { readFile, readdir, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type StoredTensor, loadSafetensors, writeSafetensors } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
-import { PROJECTOR_PREFIX, checkBundleFiles } from "@emosllm/model";
+import { type LoraAdapter, trainedHalf } from "@emosllm/lora";
+import { ENCODER_PREFIX, PROJECTOR_PREFIX, checkBundleFiles } from "@emosllm/model";
 import type { HostTensor } from "@emosllm/runtime";
 import type { TrainerState } from "./trainer-state.ts";
 
@@ -65,17 +67,21 @@ export async function readState(folder: string): Promise<TrainerState> {
 }
 
 /** Reads a checkpoint. Throws EmosllmError `checkpoint_invalid` saying which file is damaged and how to go on. */
-export async function readCheckpoint(folder: string): Promise<ReadCheckpoint> {
+export async function readCheckpoint(folder: string, adapter: LoraAdapter | undefined): Promise<ReadCheckpoint> {
   const state = await readState(folder);
   try {
     await checkBundleFiles(folder);
-    const [projector, adapter, own] = await Promise.all(
+    const [projector, saved, own] = await Promise.all(
       ["projector.safetensors", "adapter/adapter_model.safetensors", OPTIMIZER].map((f) =>
         loadSafetensors(join(folder, f)),
       ),
     );
-    const bundleValues = new Map<string, StoredTensor>(adapter);
+    const bundleValues = trainedForm(adapter, saved as Map<string, StoredTensor>);
     for (const [name, t] of projector ?? []) bundleValues.set(PROJECTOR_PREFIX + name, t);
+    const encoder = join(folder, "adapter_encoder/adapter_model.safetensors");
+    if (existsSync(encoder))
+      for (const [name, t] of await loadSafetensors(encoder))
+        bundleValues.set(PROJECTOR_PREFIX + ENCODER_PREFIX + name, t);
     const optimiser = new Map(own);
     const values = new Map(bundleValues);
     for (const [name, t] of optimiser)
@@ -87,6 +93,18 @@ export async function readCheckpoint(folder: string): Promise<ReadCheckpoint> {
   } catch (cause) {
     throw damaged(folder, (cause as Error).message, cause);
   }
+}
+
+/** A bundle holds PiSSA and OLoRA as plain LoRA; training goes on with the half that is trained. */
+function trainedForm(
+  adapter: LoraAdapter | undefined,
+  saved: ReadonlyMap<string, StoredTensor>,
+): Map<string, StoredTensor> {
+  if (!adapter?.initial) return new Map(saved);
+  const values = [...trainedHalf(adapter, saved)].map(
+    ([name, data]) => [name, { dtype: "f32", shape: adapter.parameters[name] ?? [], data }] as const,
+  );
+  return new Map(values);
 }
 
 const damaged = (folder: string, what: string, cause: unknown): EmosllmError =>

@@ -47,6 +47,32 @@ const stageSchema = z.strictObject({
 
 const corruption = z.looseObject({ type: z.enum(CORRUPTION_NAMES) }) as unknown as z.ZodType<Corruption>;
 
+/** What adapters on either model have. */
+const loraSchema = z.strictObject({
+  r: count.default(8),
+  lora_alpha: z.number().default(16),
+  target_modules: z.union([z.string(), z.array(z.string()).min(1)]).default("all-linear"),
+  use_rslora: z.boolean().default(false),
+  use_dora: z.boolean().default(false),
+  lora_bias: z.boolean().default(false),
+  bias: z.enum(["none", "lora_only", "all"]).default("none"),
+  modules_to_save: z.array(z.string()).nullable().default(null),
+  exclude_modules: z
+    .union([z.string(), z.array(z.string())])
+    .nullable()
+    .default(null),
+  layers_to_transform: z
+    .union([z.int(), z.array(z.int())])
+    .nullable()
+    .default(null),
+  layers_pattern: z
+    .union([z.string(), z.array(z.string())])
+    .nullable()
+    .default(null),
+  rank_pattern: z.record(z.string(), count).default({}),
+  alpha_pattern: z.record(z.string(), z.number()).default({}),
+});
+
 /** See {@link TrainConfig}. */
 export const trainConfigSchema = z.strictObject({
   // model
@@ -84,34 +110,25 @@ export const trainConfigSchema = z.strictObject({
     })
     .prefault({}),
   // method: PEFT's own names
-  lora: z
-    .strictObject({
-      r: count.default(8),
-      lora_alpha: z.number().default(16),
-      target_modules: z.union([z.string(), z.array(z.string()).min(1)]).default("all-linear"),
-      use_rslora: z.boolean().default(false),
-      use_dora: z.boolean().default(false),
-      lora_bias: z.boolean().default(false),
-      bias: z.enum(["none", "lora_only", "all"]).default("none"),
-      modules_to_save: z.array(z.string()).nullable().default(null),
-      exclude_modules: z
-        .union([z.string(), z.array(z.string())])
-        .nullable()
-        .default(null),
-      layers_to_transform: z
-        .union([z.int(), z.array(z.int())])
-        .nullable()
-        .default(null),
-      layers_pattern: z
-        .union([z.string(), z.array(z.string())])
-        .nullable()
-        .default(null),
-      rank_pattern: z.record(z.string(), count).default({}),
-      alpha_pattern: z.record(z.string(), z.number()).default({}),
+  lora: loraSchema
+    .extend({
       lora_dropout: z.number().min(0).lt(1).default(0),
-      init_lora_weights: z.union([z.literal(true), z.literal("gaussian")]).default(true),
+      init_lora_weights: z
+        .union([
+          z.literal(true),
+          z.enum(["gaussian", "pissa", "olora"]),
+          z.string().regex(/^pissa_niter_\d+$/, 'true, "gaussian", "pissa", "pissa_niter_N" or "olora"'),
+        ])
+        .default(true),
     })
     .prefault({}),
+  /** An adapter on the speech encoder too, which then is run and trained at every step. */
+  encoder_lora: loraSchema
+    .extend({
+      target_modules: z.union([z.string(), z.array(z.string()).min(1)]).default(["q_proj", "v_proj"]),
+      init_lora_weights: z.union([z.literal(true), z.literal("gaussian")]).default(true),
+    })
+    .optional(),
   /** LoRA+: B learns this many times as fast as A. */
   loraplus_lr_ratio: z.number().positive().default(1),
   /** A prompt of the library, several to draw from, or all of a language (`{ language: en }`). */
@@ -195,6 +212,10 @@ export const trainConfigSchema = z.strictObject({
   /** Stops when so many evaluations in a row are not better by the threshold; 0: never. */
   early_stopping_patience: whole.default(0),
   early_stopping_threshold: z.number().min(0).default(0),
+  /** Fits the temperature of the answers' probabilities on the validation part, where there is one. */
+  fit_temperature: z.boolean().default(true),
+  /** Share of answers that shall be right among those given: below the confidence that reaches it on validation, the model abstains. */
+  target_selective_accuracy: share.nullable().default(null),
   // output
   output_dir: z.string().min(1),
   /** Begins anew where `output_dir` holds an earlier run. */

@@ -1,5 +1,5 @@
 /** @file From a corpus on disk to rows: utterances of a scheme, split by a protocol, with their frames. */
-import { type Corruption, type Speaker, fitVoiceBins } from "@emosllm/audio-features";
+import { type Corruption, type Speaker, corrupt, fitVoiceBins } from "@emosllm/audio-features";
 import {
   type ContextTurn,
   type Split,
@@ -13,7 +13,13 @@ import {
   openCorpus,
   parseCorpus,
 } from "@emosllm/datasets";
-import { EmosllmError, type EmotionScheme, type FrontEndManifest, type Utterance } from "@emosllm/interfaces";
+import {
+  type BundleManifest,
+  EmosllmError,
+  type EmotionScheme,
+  type FrontEndManifest,
+  type Utterance,
+} from "@emosllm/interfaces";
 import {
   type Frames,
   type FrontEndSettings,
@@ -24,7 +30,7 @@ import {
   voiceDescriber,
 } from "@emosllm/model";
 import type { TrainConfig } from "./config.ts";
-import { type BadAudio, type FrameStore, frameStatistics, storeFrames } from "./frames.ts";
+import { type BadAudio, type FrameStore, clipSpeech, frameStatistics, storeFrames } from "./frames.ts";
 
 /** One utterance ready to train or test on. */
 export interface Sample {
@@ -48,6 +54,8 @@ export interface RunData {
   readonly scheme: EmotionScheme;
   readonly split: Split;
   readonly frontEnd: FrontEndManifest;
+  /** The encoder that trains along; frames are the sound itself then. */
+  readonly adaptedEncoder: BundleManifest["adapted_encoder"];
   /** How voices were put into words, by bins of the training part. */
   readonly voice: VoiceManifest | undefined;
   readonly train: readonly Sample[];
@@ -107,7 +115,10 @@ export async function loadRunData(config: TrainConfig, onProgress: OnProgress): 
   for (const part of ["train", "test"] as const)
     if (read(split[part]).length === 0)
       throw new EmosllmError("corpus_invalid", `${config.corpus}: the ${part} part of fold ${config.fold} is empty`);
-  const frontEnd: FrontEndManifest = { ...settings, ...(await frameStatistics(store, read(split.train))) };
+  const measured: FrontEndManifest = { ...settings, ...(await frameStatistics(store, read(split.train))) };
+  const adaptedEncoder = config.encoder_lora &&
+    measured.encoder && { encoder: measured.encoder, ...statisticsOf(measured) };
+  const frontEnd = adaptedEncoder ? waveformFrontEnd(measured) : measured;
   const voice = fitVoice(config, of(read(split.train)), store);
   const samples = (ids: readonly string[]): Sample[] =>
     samplesOf(of(read(ids)), { store, frontEnd, voice, config, pool: everything });
@@ -115,6 +126,7 @@ export async function loadRunData(config: TrainConfig, onProgress: OnProgress): 
     scheme,
     split,
     frontEnd,
+    adaptedEncoder,
     voice,
     train: samples(split.train),
     validation: samples(split.validation),
@@ -197,12 +209,38 @@ function samplesOf(
       label,
       context: windows[i]?.context ?? [],
       length: store.length(id),
-      frames: async () => normalisedFrames(await store.raw(id), frontEnd),
-      corruptedFrames: async (corruptions, seed) =>
-        normalisedFrames(await store.corrupted(utterance, corruptions, seed), frontEnd),
+      ...(frontEnd.kind === "waveform"
+        ? soundOf(utterance, frontEnd.sample_rate)
+        : {
+            frames: async () => normalisedFrames(await store.raw(id), frontEnd),
+            corruptedFrames: async (corruptions, seed) =>
+              normalisedFrames(await store.corrupted(utterance, corruptions, seed), frontEnd),
+          }),
       voice: measures && describe?.(measures, speakerOf(utterance)),
     };
   });
+}
+
+const statisticsOf = ({ mean, std }: FrontEndManifest): Pick<FrontEndManifest, "mean" | "std"> => ({ mean, std });
+
+/** Sound as it is, for an encoder that is a part of the model. */
+const waveformFrontEnd = ({ sample_rate, settings }: FrontEndManifest): FrontEndManifest => ({
+  kind: "waveform",
+  sample_rate,
+  settings,
+  mean: [0],
+  std: [1],
+});
+
+/** An utterance's samples in place of frames. */
+function soundOf(utterance: Utterance, sampleRate: number): Pick<Sample, "frames" | "corruptedFrames"> {
+  const load = (): Promise<Float32Array> => clipSpeech(utterance.audio, utterance.id, sampleRate);
+  const asFrames = (data: Float32Array): Frames => ({ data, length: data.length });
+  return {
+    frames: async () => asFrames(await load()),
+    corruptedFrames: async (corruptions, seed) =>
+      asFrames(await corrupt(await load(), sampleRate, corruptions, { seed })),
+  };
 }
 
 function labelsOutside(everything: readonly Utterance[], kept: readonly Utterance[]): Record<string, number> {

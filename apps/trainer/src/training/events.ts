@@ -1,5 +1,7 @@
 /** @file What a run says while it goes; who draws it is another file's matter. */
 
+import type { BundleManifest } from "@emosllm/interfaces";
+import type { FittedScoring } from "./scoring.ts";
 import type { LogEntry } from "./trainer-state.ts";
 import type { BadAudio } from "./frames.ts";
 
@@ -42,5 +44,6 @@ export type TrainEvent =
   | { readonly type: "labels outside"; readonly scheme: string; readonly counts: Readonly<Record<string, number>> }
   | { readonly type: "bad audio"; readonly bad: readonly BadAudio[] }
   | { readonly type: "note"; readonly text: string }
+  | ({ readonly type: "scoring" } & BundleManifest["scoring"] & FittedScoring["validation"])
   | { readonly type: "evaluate"; readonly name: string; readonly ua: number; readonly wa: number };
 export type OnTrainEvent = (event: TrainEvent) => void;

@@ -53,7 +53,7 @@ export interface StoreOptions {
 }
 
 /** The clip as mono speech, wherever its bytes lie: a file, an archive, a table's cell. */
-async function clipSpeech(clip: AudioClip, id: string, sampleRate: number): Promise<Float32Array> {
+export async function clipSpeech(clip: AudioClip, id: string, sampleRate: number): Promise<Float32Array> {
   if (clip.container === undefined) return loadSpeech(clip, { sampleRate });
   const { start, end, channel } = clip;
   const range = {

@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { classWeights } from "@emosllm/datasets";
 import { EmosllmError } from "@emosllm/interfaces";
-import { firstValues } from "@emosllm/lora";
 import { PROJECTOR_PREFIX, type Scorer, openScorer, trainedShapes } from "@emosllm/model";
 import { type HostTensor, hostTensor } from "@emosllm/runtime";
 import {
@@ -27,7 +26,7 @@ import type { Task, TrainConfig } from "./config.ts";
 import { type RunData, type Sample, checkBadShare } from "./data.ts";
 import type { BadAudio } from "./frames.ts";
 import type { OnTrainEvent } from "./events.ts";
-import type { RunModel } from "./model.ts";
+import { type RunModel, valuesFromBase } from "./model.ts";
 import { keepBadBatch } from "./bad-batch.ts";
 import { runOptimiser } from "./optimiser.ts";
 import { writeBundle } from "./output.ts";
@@ -103,8 +102,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
   if (resume) {
     restoreTensors(values.tensors, resume.values, resume.folder);
     if (averaged) restoreTensors(averaged.tensors, resume.bundleValues, resume.folder);
-  } else
-    initialise(values, parts, config.seed, parts.adapter ? await firstValues(parts.adapter, model.base) : new Map());
+  } else initialise(values, parts, config.seed, await valuesFromBase(model));
 
   const rowContext: RowContext = {
     tokenizer: model.tokenizer,

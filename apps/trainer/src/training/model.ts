@@ -1,9 +1,26 @@
 /** @file From config and data to the model: language model, projector, adapter, tokenizer, prompt, label words. */
 import { openLanguageModel } from "@emosllm/backbones";
-import { resolveModel } from "@emosllm/checkpoints";
+import { type StoredTensor, resolveModel } from "@emosllm/checkpoints";
 import { type BundleManifest, EmosllmError, type FrontEndManifest } from "@emosllm/interfaces";
-import { type LoraBase, type LoraConfig, loraAdapter, loraConfig } from "@emosllm/lora";
-import type { EmoSllmParts } from "@emosllm/model";
+import {
+  type LoraAdapter,
+  type LoraBase,
+  type LoraConfig,
+  firstValues,
+  initialFactors,
+  loraAdapter,
+  loraConfig,
+  plainConfig,
+} from "@emosllm/lora";
+import {
+  type AdaptedEncoder,
+  ENCODER_PREFIX,
+  type EmoSllmParts,
+  PROJECTOR_PREFIX,
+  adaptableEncoder,
+  encoderBase,
+  overEncoder,
+} from "@emosllm/model";
 import { type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
 import {
   type LabelWord,
@@ -25,6 +42,8 @@ export interface RunModel {
   readonly base: LoraBase;
   readonly projectorConfig: ProjectorConfig;
   readonly adapterConfig: LoraConfig;
+  /** On the speech encoder, which then is a part of the projector. */
+  readonly encoderAdapter: LoraAdapter | undefined;
   readonly tokenizer: Tokenizer;
   /** The prompt that is tested and saved: the first for emotion. */
   readonly prompt: PromptDefinition;
@@ -45,7 +64,7 @@ const CARRIED = 64 * 2 ** 20;
 /** Opens and assembles. Throws EmosllmError for a model, adapter or prompt that is not there or not supported. */
 export async function assembleModel(
   config: TrainConfig,
-  { scheme, frontEnd }: Pick<RunData, "scheme" | "frontEnd">,
+  { scheme, frontEnd, adaptedEncoder }: Pick<RunData, "scheme" | "frontEnd" | "adaptedEncoder">,
 ): Promise<RunModel> {
   const found = await resolveModel(config.model_name_or_path, { revision: config.model_revision });
   const languageModel = await openLanguageModel(found.folder, {
@@ -57,18 +76,28 @@ export async function assembleModel(
   const carried = found.from === "folder" && bytes <= CARRIED ? found.folder : undefined;
   const named = found.from === "folder" ? found.folder : config.model_name_or_path;
   const prompts = await promptsOf(config);
-  const audioSize = frontEnd.mean.length;
-  const runProjector = runProjectorConfig(config, frontEnd, languageModel.config.hiddenSize);
+  const frames = adaptedEncoder ? { ...frontEnd, ...adaptedEncoder } : frontEnd;
+  const runProjector = runProjectorConfig(config, frames, languageModel.config.hiddenSize);
   const adapterConfig = loraConfig({
     peft_type: "LORA",
     ...config.lora,
     base_model_name_or_path: config.model_name_or_path,
   });
   const base: LoraBase = { linearPaths: languageModel.linearPaths, tensors: languageModel.checkpoint.tensors };
-  const adapter = loraAdapter(adapterConfig, base);
+  const adapter = loraAdapter(adapterConfig, base, { initial: await initialFactors(adapterConfig, base) });
+  if (adapter.initial) plainConfig(adapterConfig); // refuses now what could not be saved later
+  const adapted = adaptedEncoder && (await encoderWithAdapter(config, adaptedEncoder));
+  const projector = makeProjector(runProjector);
   const labels = labelWords(scheme.labels, await labelLexicon());
   return {
-    parts: { languageModel, projector: makeProjector(runProjector), adapter, audioSize },
+    parts: {
+      languageModel,
+      projector: adapted ? overEncoder(projector, adapted) : projector,
+      adapter,
+      audioSize: frontEnd.mean.length,
+      ...(adapted ? { encoder: adapted.encoder } : {}),
+    },
+    encoderAdapter: adapted?.adapter,
     base,
     projectorConfig: runProjector,
     adapterConfig,
@@ -85,10 +114,35 @@ export async function assembleModel(
   };
 }
 
+/** The encoder that the config puts an adapter on. Throws EmosllmError `adapter_invalid`, `not_supported`, `checkpoint_*`. */
+async function encoderWithAdapter(
+  { encoder_lora: fields }: TrainConfig,
+  { encoder: named, mean, std }: NonNullable<RunData["adaptedEncoder"]>,
+): Promise<AdaptedEncoder> {
+  const encoder = await adaptableEncoder(named);
+  const config = loraConfig(
+    { peft_type: "LORA", task_type: null, ...fields, base_model_name_or_path: named.name_or_path },
+    "encoder_lora",
+  );
+  return { encoder, adapter: loraAdapter(config, encoderBase(encoder)), layers: named.layers, mean, std };
+}
+
+/** First values of both adapters that come from the models they are on, by the names of what is trained. */
+export async function valuesFromBase({ parts, base, encoderAdapter }: RunModel): Promise<Map<string, StoredTensor>> {
+  const values = new Map(parts.adapter ? await firstValues(parts.adapter, base) : []);
+  if (encoderAdapter && parts.encoder) {
+    // A and B are drawn with the projector.
+    const names = Object.keys(encoderAdapter.parameters).filter((name) => !/\.lora_[AB]\./.test(name));
+    for (const [name, t] of await firstValues(encoderAdapter, encoderBase(parts.encoder), names))
+      values.set(PROJECTOR_PREFIX + ENCODER_PREFIX + name, t);
+  }
+  return values;
+}
+
 /** The config's projector between frames and the language model; several layers of an encoder are summed. Throws EmosllmError `config_invalid`. */
 function runProjectorConfig(
   { projector }: TrainConfig,
-  { mean, encoder, settings }: FrontEndManifest,
+  { mean, encoder, settings }: Pick<FrontEndManifest, "mean" | "encoder" | "settings">,
   outputSize: number,
 ): ProjectorConfig {
   const audioSize = mean.length;

@@ -1,8 +1,9 @@
 /** @file What a run leaves on disk: the bundle, the test's predictions, the resolved config. */
 import { join, resolve } from "node:path";
 import { fingerprint, saveBundle } from "@emosllm/model";
+import { type LoraConfig, plainLora } from "@emosllm/lora";
 import { promptHash } from "@emosllm/prompts";
-import type { HostTensor } from "@emosllm/runtime";
+import { type HostTensor, hostTensor } from "@emosllm/runtime";
 import { writeWhole } from "../write-whole.ts";
 import { modelCard } from "./card.ts";
 import type { TrainConfig } from "./config.ts";
@@ -32,13 +33,14 @@ export interface WriteBundleOptions {
 export async function writeBundle(
   folder: string,
   config: TrainConfig,
-  { frontEnd, voice }: Pick<RunData, "frontEnd" | "voice">,
+  { frontEnd, voice, adaptedEncoder }: Pick<RunData, "frontEnd" | "voice" | "adaptedEncoder">,
   model: RunModel,
   parameters: Readonly<Record<string, HostTensor>>,
   metrics: Readonly<Record<string, number>>,
   { extraFiles, portable = false }: WriteBundleOptions = {},
 ): Promise<void> {
   const { languageModel } = model.parts;
+  const plain = plainAdapter(model, parameters);
   await saveBundle(folder, {
     manifest: {
       base_model: {
@@ -49,19 +51,33 @@ export async function writeBundle(
         fingerprint: await fingerprint(languageModel),
       },
       front_end: frontEnd,
+      ...(adaptedEncoder ? { adapted_encoder: adaptedEncoder } : {}),
       ...(voice ? { voice } : {}),
       ...model.manifest,
       prompt: model.prompt as unknown as Record<string, unknown>,
       prompt_sha256: promptHash(model.prompt),
       metrics,
     },
-    parameters,
+    parameters: plain ? { ...parameters, ...plain.parameters } : parameters,
     projectorConfig: model.projectorConfig,
-    loraConfig: model.adapterConfig,
+    loraConfig: plain?.config ?? model.adapterConfig,
+    encoderLoraConfig: model.encoderAdapter?.config,
     card: modelCard(config, metrics),
     ...(extraFiles ? { extraFiles } : {}),
     ...(portable && model.carried !== undefined ? { backboneFolder: model.carried } : {}),
   });
+}
+
+/** An adapter that began with a part of the base, as a plain LoRA that everyone can read over the base as it is. */
+function plainAdapter(
+  { parts: { adapter } }: RunModel,
+  parameters: Readonly<Record<string, HostTensor>>,
+): { config: LoraConfig; parameters: Record<string, HostTensor> } | undefined {
+  if (!adapter?.initial) return undefined;
+  const own = Object.keys(adapter.parameters).map((name) => [name, parameters[name] as HostTensor] as const);
+  const { config, tensors } = plainLora(adapter, new Map(own));
+  const plain = [...tensors].map(([name, { data, shape }]) => [name, hostTensor("f32", shape, data)] as const);
+  return { config, parameters: Object.fromEntries(plain) };
 }
 
 /** Writes `predictions.jsonl`. */

@@ -143,6 +143,13 @@ function crossChecks(config: TrainConfig): [string, string][] {
       "focal_gamma",
       `${config.focal_gamma} needs emotion_loss: scored (the focal factor is a function of the label's probability among the labels)`,
     ]);
+  if (config.encoder_lora && config.encoder_name_or_path === undefined)
+    problems.push(["encoder_lora", "needs encoder_name_or_path: there is no speech encoder to put an adapter on"]);
+  if (config.encoder_lora && config.encoder_precision !== "f32")
+    problems.push([
+      "encoder_precision",
+      `${config.encoder_precision} with encoder_lora: an encoder that trains is held in f32`,
+    ]);
   if (config.augment.share > 0 && config.augment.corruptions.length === 0)
     problems.push(["augment.corruptions", `is empty, but augment.share is ${config.augment.share}`]);
   const { min_lr: least, min_lr_rate: rate } = config.lr_scheduler_kwargs;

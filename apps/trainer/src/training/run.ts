@@ -19,6 +19,7 @@ import { globalBatch } from "./ranks.ts";
 import { type Reporter, openReporters } from "./reporters.ts";
 import { type SavedResults, readResults, savedTest, writeResults } from "./results.ts";
 import { openRunLog, unwrittenLog } from "./run-log.ts";
+import { fitScoring } from "./scoring.ts";
 import { resolveStages } from "./stages.ts";
 import { type TrainerState, checkMadeOf, checkSameConfig, differingKeys } from "./trainer-state.ts";
 
@@ -106,7 +107,9 @@ async function runInFolder(
 
     const madeOf = await hashesOf(data, model, collective);
     const checkpoint =
-      resume.step === undefined ? undefined : await readCheckpoint(join(folder, checkpointName(resume.step)));
+      resume.step === undefined
+        ? undefined
+        : await readCheckpoint(join(folder, checkpointName(resume.step)), model.parts.adapter);
     if (checkpoint) {
       checkMadeOf(checkpoint.state.made_of, madeOf, checkpoint.folder);
       if (leads) await linkTo(folder, "last", checkpointName(checkpoint.state.global_step));
@@ -148,13 +151,15 @@ async function runInFolder(
         };
       }
       const values = await bestValues(config, model, trained);
-      const result = await finalTest(config, data, model, trained.scorer, values, onEvent);
+      const scoring = await fitScoring(config, data, model, trained.scorer, values, onEvent);
+      const tuned = scoring ? { ...model, manifest: { ...model.manifest, scoring: scoring.manifest } } : model;
+      const result = await finalTest(config, data, tuned, trained.scorer, values, onEvent);
       const metrics = metricsOf(result);
       const tested = Object.fromEntries(Object.entries(metrics).map(([k, v]) => [`test_${k}`, v]));
       const entry = { step: state.global_step, ...tested };
       await log.append(entry);
       report({ type: "log", entry });
-      await writeBundle(bundle, config, data, model, values, metrics, { portable: true });
+      await writeBundle(bundle, config, data, tuned, values, metrics, { portable: true });
       await writePredictions(folder, result.test);
       const { global_step, best_global_step, train_seconds, bad_audio } = state;
       await writeResults(folder, result, { global_step, best_global_step, train_seconds, bad_audio, config });
@@ -211,7 +216,7 @@ async function bestValues(
 ): Promise<TrainedModel["values"]> {
   const step = state.best_global_step;
   if (step === null || step === state.global_step || !config.load_best_model_at_end) return values;
-  const saved = await readCheckpoint(join(config.output_dir, checkpointName(step)));
+  const saved = await readCheckpoint(join(config.output_dir, checkpointName(step)), parts.adapter);
   const store = tensorStore(trainedShapes(parts));
   restoreTensors(store.tensors, saved.bundleValues, saved.folder);
   return store.tensors;
