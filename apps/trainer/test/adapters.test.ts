@@ -96,7 +96,13 @@ test("temperature and threshold from validation are in the bundle, and said", as
   const events: TrainEvent[] = [];
   const corpus = join(folder, "longer");
   writeIemocap(corpus, { quirks: false, turns: 14, dialogues: 1, seconds: 0.3 });
-  const config = await configOf("scoring", "validation=other-session", "max_steps=2", "target_selective_accuracy=0.1", `corpus=iemocap:${corpus}`);
+  const config = await configOf(
+    "scoring",
+    "validation=other-session",
+    "max_steps=2",
+    "target_selective_accuracy=0.1",
+    `corpus=iemocap:${corpus}`,
+  );
   const { bundle } = await runTraining(config, (event) => events.push(event));
   const said = events.find((e) => e.type === "scoring");
   const { manifest } = await loadBundle(bundle);

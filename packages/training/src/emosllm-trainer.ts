@@ -56,13 +56,8 @@ export async function openEmoSllmTrainer({
   const dropoutKey = (parts.adapter?.config.lora_dropout ?? 0) > 0 ? input("dropout_key", [], "i64") : undefined;
   const trainer = await openTrainer({
     ...options,
-<<<<<<< HEAD
-    weights: parts.languageModel.weights,
-    shapes: Object.fromEntries(Object.entries(trainedShapes(parts)).filter(isTrained)),
-=======
     weights: weightsOf(parts),
-    shapes: trainedShapes(parts),
->>>>>>> de357fe (Adapters on speech encoders: a part of the projector's graph, saved in adapter_encoder/, equal to PEFT)
+    shapes: Object.fromEntries(Object.entries(trainedShapes(parts)).filter(isTrained)),
     optimiser,
     graph: (kind) => {
       const { form, scored } = forms.get(kind) as { form: BatchForm; scored: boolean };
