@@ -2,7 +2,7 @@
 import { input } from "@emosllm/graph";
 import { type Engine, type SharedPrompt, type Token, openEngine, tokensOf } from "@emosllm/generation";
 import { type CompileOptions, type HostTensor, type Program, compile, f32, feedsOf, i64 } from "@emosllm/runtime";
-import { type EmoSllmParts, PROJECTOR_PREFIX } from "./assemble.ts";
+import { type EmoSllmParts, PROJECTOR_PREFIX, weightsOf } from "./assemble.ts";
 import { type Frames, commonPrefix } from "./batch.ts";
 
 /** See the file. Dispose it. */
@@ -29,10 +29,11 @@ const MOST_KEPT = 16;
 
 /** Opens both programs with the parameters of a bundle. */
 export async function openModelEngine(
-  { languageModel, projector, adapter, audioSize }: EmoSllmParts,
+  parts: EmoSllmParts,
   parameters: Readonly<Record<string, HostTensor>>,
   options: CompileOptions = {},
 ): Promise<ModelEngine> {
+  const { languageModel, projector, adapter, audioSize } = parts;
   const engine = await openEngine(languageModel, {
     ...options,
     ...(adapter ? { linear: () => adapter.apply(languageModel.linear, (name, shape) => input(name, shape)) } : {}),
@@ -51,7 +52,8 @@ export async function openModelEngine(
             (name, shape) => input(PROJECTOR_PREFIX + name, shape),
           ),
         },
-        options,
+        // An encoder with an adapter is a part of the projector; else there are no frozen weights in it.
+        parts.encoder ? { ...options, weights: weightsOf(parts) } : options,
       );
       const ready = await program;
       const longest = Math.max(...clips.map((c) => c.length));
