@@ -136,7 +136,11 @@ export function corruptionChart(corruptions: ProbeStudy["corruptions"]): string 
     return own.sort((a, b) => up * ((a.severity ?? 0) - (b.severity ?? 0))).map(labelOf);
   };
   const labelOf = (c: (typeof rest)[number]): string =>
-    c.severity === null ? "" : c.unit === "" ? percent(c.severity) : `${c.severity}\u00a0${c.unit}`;
+    c.severity === null ? "" : c.unit === "" ? percent(c.severity) : String(c.severity);
+  const unitOf = (name: string): string => {
+    const unit = rest.find((c) => c.corruption === name)?.unit ?? "";
+    return unit === "" ? name : `${name} (${unit})`;
+  };
   const order = panels.flatMap((name) => mildFirst(name).map((label) => `${name}\t${label}`));
   const points = rest.map((c) => ({ ...c, at: `${c.corruption}\t${labelOf(c)}` }));
   return draw("Unweighted average recall under corruptions of growing severity", {
@@ -146,7 +150,7 @@ export function corruptionChart(corruptions: ProbeStudy["corruptions"]): string 
     marginRight: 16,
     marginTop: 40,
     marginBottom: 34,
-    fx: { domain: panels, label: null, padding: 0.12, axis: "top" },
+    fx: { domain: panels, label: null, padding: 0.12, axis: "top", tickFormat: unitOf },
     x: { axis: null, domain: [0, 1] },
     y: { domain: domainOf(corruptions), ...shares, tickFormat: (v: number) => percent(v) },
     marks: panels.flatMap((name) => {
