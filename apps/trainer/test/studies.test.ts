@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { SCHEMES } from "@emosllm/datasets";
 import type { ProbeStudy, SensitivityStudy } from "@emosllm/report";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
 import { readCorruptions } from "../src/asking/corruptions.ts";
 import { corpusPart } from "../src/evaluation/corpus-part.ts";
 import { type Said, run } from "./run.ts";
@@ -108,9 +109,9 @@ describe("search", () => {
   });
 
   test("a validation part that is the test part is refused", async () => {
-    const file = join(folder, "run", "config.json");
+    const file = join(folder, "run", "config.yaml");
     const text = await readFile(file, "utf8");
-    await writeFile(file, JSON.stringify({ ...(JSON.parse(text) as object), validation: "test" }));
+    await writeFile(file, stringify({ ...(parse(text) as object), validation: "test" }));
     const { code, err } = await ask("prompts search", "none", ...argv);
     await writeFile(file, text);
     expect(code).toBe(2);

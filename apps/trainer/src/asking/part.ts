@@ -5,6 +5,7 @@ import { type Part, SCHEMES, type Split, type ValidationRule } from "@emosllm/da
 import { EmosllmError, type Utterance } from "@emosllm/interfaces";
 import { randomStream, shuffle } from "@emosllm/training";
 import { oneOf, wholeArg } from "../commands/_args.ts";
+import { parse } from "yaml";
 import { corpusPart } from "../evaluation/corpus-part.ts";
 import type { Asker } from "./asker.ts";
 
@@ -48,7 +49,7 @@ export async function chosenUtterances(
   const run = await runConfig(bundle);
   const corpus = args.corpus ?? run["corpus"];
   if (typeof corpus !== "string")
-    throw new EmosllmError("usage", "--corpus NAME:PATH is needed: no config.json beside the bundle names one");
+    throw new EmosllmError("usage", "--corpus NAME:PATH is needed: no config.yaml beside the bundle names one");
   const sameCorpus = corpus === run["corpus"];
   const protocol = args.protocol ?? (sameCorpus ? run["protocol"] : undefined);
   if (typeof protocol !== "string" && part !== "test")
@@ -93,10 +94,13 @@ export async function chosenUtterances(
   };
 }
 
-/** `config.json` of the run that wrote the bundle, or nothing. */
+/** `config.yaml` of the run that wrote the bundle, or nothing. */
 async function runConfig(bundle: string): Promise<Readonly<Record<string, unknown>>> {
   try {
-    return JSON.parse(await readFile(join(dirname(resolve(bundle)), "config.json"), "utf8")) as Record<string, unknown>;
+    return (parse(await readFile(join(dirname(resolve(bundle)), "config.yaml"), "utf8")) ?? {}) as Record<
+      string,
+      unknown
+    >;
   } catch {
     return {};
   }
