@@ -1,6 +1,6 @@
 /** @file The folder of a run: one run at a time, nothing half written left over, and whether an earlier run finished there. */
 import { readFileSync } from "node:fs";
-import { lstat, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
@@ -17,8 +17,9 @@ const WRITTEN = ["all_results.json", "log.jsonl", "last", "runs", "config.yaml"]
 export async function claimFolder(folder: string): Promise<{ release(): Promise<void> }> {
   const lock = join(folder, LOCK);
   const own = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) });
+  let made: string | undefined;
   try {
-    await mkdir(folder, { recursive: true });
+    made = await mkdir(folder, { recursive: true });
     await writeFile(lock, own, { flag: "wx" }).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw error;
       const text = await readFile(lock, "utf8").catch(() => "");
@@ -37,7 +38,13 @@ export async function claimFolder(folder: string): Promise<{ release(): Promise<
   }
   for (const name of await readdir(folder))
     if (LEFTOVER.test(name)) await rm(join(folder, name), { recursive: true, force: true });
-  return { release: () => rm(lock, { force: true }) };
+  return {
+    release: async () => {
+      await rm(lock, { force: true });
+      // A run that was refused before it wrote anything leaves no folder either.
+      if (made !== undefined) await rmdir(folder).catch(() => undefined);
+    },
+  };
 }
 
 /** Whether the process that wrote a lock runs still: same machine, same number, same start. */
