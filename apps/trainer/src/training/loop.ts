@@ -189,11 +189,11 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
             loss += (await trainer.accumulate({ ...batch, feeds }, micro === 0)).loss;
           }
           await collective.sum(trainer.gradients.flat);
-          // Told to one rank, it stops all, after the same step.
-          const shared = Float32Array.of(loss, signal?.aborted ? 1 : 0);
-          await collective.sum(shared);
-          if (collective.size > 1) loss = shared[0] as number;
-          const stopping = shared[1] !== 0;
+          if (collective.size > 1) {
+            const total = Float32Array.of(loss);
+            await collective.sum(total);
+            loss = total[0] as number;
+          }
           if (!Number.isFinite(loss) || !allFinite(trainer.gradients.flat)) {
             const last = (await checkpointSteps(config.output_dir)).includes(before.global_step);
             if (!last && before.global_step > 0) await save(before);
@@ -252,6 +252,10 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
           }
           const isLast = ended && state.stage === stages.length;
           const due = config.save_steps > 0 && state.global_step % config.save_steps === 0;
+          // Told to one rank, it stops all, after the same step.
+          const stop = Float32Array.of(signal?.aborted ? 1 : 0);
+          await collective.sum(stop);
+          const stopping = stop[0] !== 0;
           if (due || gained || ended || stopping) {
             await checkAgreement(collective, trainer.parameters, state.global_step);
             await save(now());
