@@ -3,11 +3,14 @@ import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { makeDemoCorpus } from "@emosllm-tools/demo-corpus";
 import { summarizePredictions } from "@emosllm/report";
-import { progressWriter } from "../../apps/trainer/src/progress.ts";
-import { writeReportPage } from "../../apps/trainer/src/report-page.ts";
-import { readTrainConfig } from "../../apps/trainer/src/training/read-config.ts";
-import { type RunResult, runTraining } from "../../apps/trainer/src/training/run.ts";
-import { writeWhole } from "../../apps/trainer/src/write-whole.ts";
+import {
+  progressWriter,
+  readTrainConfig,
+  type RunResult,
+  runTraining,
+  writeReportPage,
+  writeWhole,
+} from "@emosllm/trainer";
 
 const say = (text = ""): boolean => process.stdout.write(`${text}\n`);
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

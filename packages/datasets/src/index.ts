@@ -84,6 +84,7 @@ export {
   mapLabel,
   mapSoftLabel,
   SCHEMES,
+  type SchemeChoice,
 } from "./schemes.ts";
 export {
   type Overlap,

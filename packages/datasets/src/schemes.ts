@@ -119,14 +119,35 @@ export const SCHEMES: Readonly<Record<string, EmotionScheme>> = Object.fromEntri
   ].map((s) => [s.name, s]),
 );
 
-/** The scheme of a name. @throws EmosllmError `label_unknown` listing the names there are. */
-export function emotionScheme(name: string): EmotionScheme {
-  const found = Object.hasOwn(SCHEMES, name) ? SCHEMES[name] : undefined;
+/** A named scheme, labels of your own, or a corpus' codes with the label of each (`{ ang: "angry", exc: "happy" }`). */
+export type SchemeChoice = string | readonly string[] | Readonly<Record<string, string>>;
+
+/**
+ * The scheme of a name, or one made of labels or codes; such a one is named after its labels, `own:calm+stressed`.
+ * @throws EmosllmError `label_unknown` listing the names there are, or when labels are fewer than two, empty or repeated.
+ */
+export function emotionScheme(choice: SchemeChoice): EmotionScheme {
+  if (typeof choice !== "string") return ownScheme(choice);
+  const found = Object.hasOwn(SCHEMES, choice) ? SCHEMES[choice] : undefined;
   if (found) return found;
   throw new EmosllmError(
     "label_unknown",
-    `no scheme ${JSON.stringify(name)}; there are ${Object.keys(SCHEMES).join(", ")}`,
+    `no scheme ${JSON.stringify(choice)}; there are ${Object.keys(SCHEMES).join(", ")}, or a list of labels of your own`,
   );
+}
+
+function ownScheme(choice: readonly string[] | Readonly<Record<string, string>>): EmotionScheme {
+  const listed = Array.isArray(choice);
+  const labels: string[] = listed ? [...(choice as readonly string[])] : [...new Set(Object.values(choice))];
+  const refuse = (message: string): never => {
+    throw new EmosllmError("label_unknown", `scheme ${JSON.stringify(choice)}: ${message}`);
+  };
+  if (labels.length < 2) refuse("at least two labels are needed");
+  if (labels.some((l) => typeof l !== "string" || l.trim() === "" || l !== l.trim()))
+    refuse("labels are words without spaces around them");
+  const repeated = labels.find((l, i) => labels.indexOf(l) !== i);
+  if (repeated !== undefined) refuse(`label '${repeated}' stands twice`);
+  return scheme(`own:${labels.join("+")}`, labels, listed ? {} : (choice as Readonly<Record<string, string>>));
 }
 
 /** A raw code's name; a name of the scheme stands for itself, so that what was mapped and exported can be mapped again. */

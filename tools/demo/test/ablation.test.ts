@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeDemoCorpus } from "@emosllm-tools/demo-corpus";
 import { expect, test } from "vitest";
-import { runCli } from "../../../apps/trainer/src/cli.ts";
+import { runCli } from "@emosllm/trainer";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 

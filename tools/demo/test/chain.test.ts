@@ -7,9 +7,7 @@ import { fileURLToPath } from "node:url";
 import { makeDemoCorpus } from "@emosllm-tools/demo-corpus";
 import { encodeWav } from "@emosllm/audio-features";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runCli } from "../../../apps/trainer/src/cli.ts";
-import { readTrainConfig } from "../../../apps/trainer/src/training/read-config.ts";
-import { type RunResult, runTraining } from "../../../apps/trainer/src/training/run.ts";
+import { readTrainConfig, runCli, type RunResult, runTraining } from "@emosllm/trainer";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 let folder: string;

@@ -7,7 +7,7 @@ import { makeDemoCorpus } from "@emosllm-tools/demo-corpus";
 import { type VoiceBins, encodeWav } from "@emosllm/audio-features";
 import type { BundleManifest } from "@emosllm/interfaces";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runCli } from "../../../apps/trainer/src/cli.ts";
+import { runCli } from "@emosllm/trainer";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const encoderFixture = (name: string): string => join(root, "packages/backbones/test/fixtures", name);

@@ -1,6 +1,7 @@
 /** @file `emosllm ablate CONFIG`: what each part of the system is worth on a corpus, as the paper's table is built. */
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { emotionScheme } from "@emosllm/datasets";
 import { EmosllmError, type Utterance } from "@emosllm/interfaces";
 import { loadEmoSllm } from "@emosllm/model";
 import { type MetricsSummary, summarizePredictions } from "@emosllm/report";
@@ -177,7 +178,7 @@ function asJson(result: Result): object {
 function tableOf({ config, utterances }: Folds, chosen: readonly number[], results: readonly Result[]): Table {
   const { intervals, rows } = results[0]!.summary;
   return {
-    caption: `Ablation on ${config.corpus.split(":")[0]}, ${config.scheme}, ${config.protocol}, fold${chosen.length === 1 ? "" : "s"} ${chosen.join(", ")}: test scores in percent`,
+    caption: `Ablation on ${config.corpus.split(":")[0]}, ${emotionScheme(config.scheme).name}, ${config.protocol}, fold${chosen.length === 1 ? "" : "s"} ${chosen.join(", ")}: test scores in percent`,
     head: ["system", ...SCORES.map(([head]) => head), "change of UA", "p"],
     rows: results.map((result, i) => {
       const uar = result.summary.comparison?.scores.find((s) => s.name === "uar");

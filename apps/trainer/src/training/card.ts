@@ -1,4 +1,5 @@
 /** @file The model card of a bundle: Hugging Face's front matter, then what a reader should know. */
+import { emotionScheme } from "@emosllm/datasets";
 import type { TrainConfig } from "./config.ts";
 
 /** Text of README.md. */
@@ -16,7 +17,7 @@ tags:
 # Speech emotion model
 
 EmoSLLM (arXiv 2508.14130): frames, a ${config.projector.type} projector, a language model with LoRA of rank ${config.lora.r}.
-Trained on \`${config.corpus.split(":")[0]}\` (${config.scheme}, ${config.protocol}, fold ${config.fold}), seed ${config.seed}.
+Trained on \`${config.corpus.split(":")[0]}\` (${emotionScheme(config.scheme).name}, ${config.protocol}, fold ${config.fold}), seed ${config.seed}.
 
 | test figure | |
 |---|---|

@@ -153,7 +153,10 @@ export const trainConfigSchema = z.strictObject({
     .prefault(false),
   // dataset
   corpus: corpusName,
-  scheme: z.string().default("iemocap-4"),
+  /** A named scheme, labels of your own, or the corpus' codes with the label of each. */
+  scheme: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(2), z.record(z.string(), z.string().min(1))])
+    .default("iemocap-4"),
   protocol: z.string().default("loso5"),
   fold: count.default(1),
   /** Where validation comes from, when not as the protocol has it. */
