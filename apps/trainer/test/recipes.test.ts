@@ -1,5 +1,5 @@
 /** Every recipe is trained for real for a few steps: on synthetic corpora, with tiny checkpoints in place of the large ones. */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeIemocap, writeMeld } from "@emosllm/datasets/testing";
@@ -96,4 +96,26 @@ test("validate: all problems at once, with line, value, what is accepted and the
   expect(problems.find((p) => p.path === "precision")!.accepted).toContain("int8");
   const text = await run("validate", recipe("demo"), "--resolved");
   expect(text.out).toMatch(/^model_name_or_path: /);
+});
+
+test("validate: names that stand for nothing, each with what there is and the nearest; prompts in files of one's own", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "emosllm-validate-"));
+  try {
+    const own = join(folder, "own.yaml");
+    await writeFile(
+      own,
+      "- name: own\n  task: emotion\n  language: en\n  messages: [{ role: user, content: 'Hm?' }]\n",
+    );
+    const wrong = ["corpus=iemokap:x", "scheme=iemocap-3", `prompt=["emotion-plane","${own.replaceAll("\\", "/")}"]`];
+    const { code, out } = await run("validate", recipe("demo"), ...wrong);
+    expect(code).toBe(1);
+    expect(out).toMatch(/corpus: "iemokap:x" is not NAME:PATH .*did you mean iemocap\?/);
+    expect(out).toMatch(/scheme: no scheme "iemocap-3"; there are .*did you mean iemocap-/);
+    expect(out).toMatch(/prompt\.0: .*did you mean emotion-plain\?/);
+    expect(out).toMatch(/prompt\.1: .*own\.yaml/);
+    const protocol = await run("validate", recipe("demo"), "protocol=loso6");
+    expect(protocol.out).toMatch(/protocol: no protocol "loso6".*did you mean loso5\?/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -131,7 +131,7 @@ export const trainConfigSchema = z.strictObject({
     .optional(),
   /** LoRA+: B learns this many times as fast as A. */
   loraplus_lr_ratio: z.number().positive().default(1),
-  /** A prompt of the library, several to draw from, or all of a language (`{ language: en }`). */
+  /** A prompt of the library or a YAML file of your own, several of them to draw from, or all of a language (`{ language: en }`). */
   prompt: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1), z.strictObject({ language: z.string().min(2) })])
     .default("emotion-question-first"),

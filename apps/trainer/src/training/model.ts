@@ -33,6 +33,7 @@ import {
 } from "@emosllm/prompts";
 import type { Task, TrainConfig } from "./config.ts";
 import type { RunData } from "./data.ts";
+import { emotionPrompts } from "./prompts-of.ts";
 import { DIMENSIONS, DIMENSION_PROMPTS } from "./tasks.ts";
 
 /** All of a model but its trained values. */
@@ -169,15 +170,11 @@ function runProjectorConfig(
 const TRANSCRIPTION = /^transcription-(plain|instruction-first|exact|question|expert|noun|convert|repeat)$/;
 const DESCRIPTION = /^description-(plain|instruction-first|voice|caption|expert)$/;
 
-async function promptsOf({ prompt }: TrainConfig): Promise<RunModel["prompts"]> {
-  const emotion =
-    typeof prompt === "string" || Array.isArray(prompt)
-      ? (await Promise.all([prompt].flat().map((name) => promptLibrary({ name })))).flat()
-      : await promptLibrary({ task: "emotion", language: prompt.language });
+async function promptsOf(config: TrainConfig): Promise<RunModel["prompts"]> {
   const named = (list: readonly PromptDefinition[], pattern: RegExp): PromptDefinition[] =>
     list.filter((p) => pattern.test(p.name));
   return {
-    emotion,
+    emotion: await emotionPrompts(config),
     transcription: named(await promptLibrary({ task: "transcription", language: "en" }), TRANSCRIPTION),
     description: named(await promptLibrary({ task: "description", language: "en" }), DESCRIPTION),
     dimensional: DIMENSIONS.map((d) => DIMENSION_PROMPTS[d]),

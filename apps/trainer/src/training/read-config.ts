@@ -5,6 +5,7 @@
 import { EmosllmError } from "@emosllm/interfaces";
 import { z } from "zod";
 import { type TrainConfig, trainConfigSchema } from "./config.ts";
+import { nameProblems } from "./config-names.ts";
 import { nearestName } from "./nearest-name.ts";
 import { type PlacedConfig, placeOf, readConfigFiles } from "./config-files.ts";
 
@@ -41,7 +42,8 @@ export async function checkTrainConfig(
   if (placed.problems.length > 0) return { problems: placed.problems };
   const parsed = trainConfigSchema.safeParse(placed.value);
   if (!parsed.success) return { problems: parsed.error.issues.flatMap((issue) => issueProblems(issue, placed)) };
-  const problems = crossChecks(parsed.data).map(([path, message]) => problemAt(placed, path.split("."), message));
+  const wrong = [...crossChecks(parsed.data), ...(await nameProblems(parsed.data))];
+  const problems = wrong.map(([path, message]) => problemAt(placed, path.split("."), message));
   return problems.length > 0 ? { problems } : { config: parsed.data, problems };
 }
 
