@@ -422,6 +422,46 @@ for recompute in (True, False):
 case("after", lambda x, *_: x * 1, fixed(randn(3, 2)), fixed(randn(5)), fixed(randn()))
 case("after", lambda x, *_: x * 1, fixed(randn(0, 2)), fixed(randn(0, 4)), note="nothing")
 
+
+def int8_rows(w):  # [n, k] -> integers [k, n], a scale a row
+    s = (w.abs().amax(1) / 127).float()
+    q = (w / torch.where(s == 0, 1.0, s)[:, None]).round().clamp(-127, 127)
+    return q.T.contiguous().to(torch.int8), s
+
+
+def in_range(x):
+    """What onnxruntime's DynamicQuantizeMatMul makes of rows that were divided by their largest value."""
+    if x.numel() == 0: return x
+    x = x.float()
+    top = x.abs().amax(-1, keepdim=True).clamp_min(2 ** -100)
+    one = x / top
+    low, high = one.min().clamp_max(0), one.max().clamp_min(0)
+    step = (high - low) / 255 if high > low else torch.tensor(1.0)
+    zero = (-low / step).round()
+    return ((((one / step).round() + zero).clamp(0, 255) - zero) * step * top).double()
+
+
+class Int8(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, w, turned):
+        ctx.w, ctx.turned = w, turned
+        return in_range(x) @ w.T
+    @staticmethod
+    def backward(ctx, dy):
+        return (dy @ ctx.w if ctx.turned is None else in_range(dy) @ ctx.turned.T), None, None
+
+
+for n, k, rows, note in [(48, 64, (5,), ""), (40, 96, (1,), "one row"), (72, 64, (2, 3), "batch axes"), (33, 130, (7,), "odd sizes"), (200, 16, (70,), "many rows"), (32, 32, (0,), "no rows")]:
+    w = randn(n, k); w[0] = 0
+    q, s = int8_rows(w); qt, st = int8_rows(w.T.contiguous())
+    whole_w, turned = (q.double() * s.double()).T, (qt.double() * st.double()).T
+    value = randn(*rows, k)
+    if rows == (5,): value[1] = 0
+    x = X(value, [*(f"n{r}" if r != 1 else 1 for r in rows), k])
+    attrs = dict(n=n, k=k, names={f"n{r}": r for r in rows if r != 1}, note=note)
+    case("matMulInt8", lambda x, *_: Int8.apply(x, whole_w, None), x, fixed(q), fixed(s), **attrs)
+    case("matMulInt8", lambda x, *_: Int8.apply(x, whole_w, turned), x, *map(fixed, (q, s, qt, st)), **{**attrs, "note": f"transposed, {note}"})
+
 save_file(tensors, out / "ops.safetensors")
 (out / "ops.json").write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases) + "\n]\n")
 print(len(cases), "cases of", len({c["op"] for c in cases}), "ops")

@@ -1,7 +1,8 @@
 /** @file How a backbone multiplies by its weights: one function it is given, so that adapters and quantisation can step in between. */
-import { type NBitsMatrix, type Tensor, add, cast, matMulNBits, matmul, weight } from "@emosllm/graph";
+import { type Tensor, add, cast, matmul, weight } from "@emosllm/graph";
 import type { TensorSource } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
+import { type PackedProduct, matMulPacked } from "./precision.ts";
 
 /**
  * Linear layers by the path of their module (`model.layers.0.self_attn.q_proj`), all of the same input `[tokens, in]`; gives
@@ -35,11 +36,11 @@ export const linearOver =
   (
     names: ReadonlySet<string>,
     tensor: (name: string) => Tensor,
-    packed: ReadonlyMap<string, NBitsMatrix> = new Map(),
+    packed: ReadonlyMap<string, PackedProduct> = new Map(),
   ): Linear =>
   (paths, x) =>
     paths.map((path) => {
       const integers = packed.get(path);
-      const y = integers ? matMulNBits(x, integers) : matmul(x, tensor(`${path}.weight`), { transB: true });
+      const y = integers ? matMulPacked(x, integers) : matmul(x, tensor(`${path}.weight`), { transB: true });
       return names.has(`${path}.bias`) ? add(y, tensor(`${path}.bias`)) : y;
     });

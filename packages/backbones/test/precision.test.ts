@@ -3,23 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TensorSource, openCheckpoint, writeSafetensors } from "@emosllm/checkpoints";
-import {
-  type NBitsMatrix,
-  type Tensor,
-  gradients,
-  input,
-  matMulNBits,
-  matmul,
-  mul,
-  reshape,
-  sum,
-  topologicalOrder,
-  weight,
-} from "@emosllm/graph";
+import { type Tensor, gradients, input, matmul, mul, reshape, sum, topologicalOrder, weight } from "@emosllm/graph";
 import { type HostTensor, compile, evaluate, f32 } from "@emosllm/runtime";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrecisionOptions, causalLayout, openLanguageModel, openSpeechEncoder } from "../src/index.ts";
-import { packLinears, withPacked } from "../src/precision.ts";
+import { type PackedProduct, matMulPacked, packLinears, withPacked } from "../src/precision.ts";
 import { fixture, golden, ids } from "./golden.ts";
 
 let cache: string;
@@ -35,7 +23,8 @@ const error = (a: Float32Array, b: Float32Array): number => {
   const d = a.map((v, i) => v - (b[i] as number));
   return Math.sqrt(dot(d, d) / dot(b, b));
 };
-const products = (...t: Tensor[]): number => topologicalOrder(t).filter(({ op }) => op === "matMulNBits").length;
+const products = (...t: Tensor[]): number =>
+  topologicalOrder(t).filter(({ op }) => /^matMul(NBits|Int8)$/.test(op)).length;
 
 /**
  * A block of Gaussian weights has an RMS rounding error of 0.5 % of its values at 8 bits and of 8 % at 4 (blocks of 32), activations at
@@ -79,8 +68,13 @@ describe.each(MODELS)("%s", (name) => {
       return { logits: values(out.logits), gradient: values(out.gradient) };
     };
     const exact = await run({});
-    for (const backward of ["exact", "quantised"] as const) {
-      const { logits, gradient } = await run({ precision, blockSize: 32, backward });
+    const ways = [
+      { blockSize: 32, backward: "exact" },
+      { blockSize: 32, backward: "quantised" },
+      ...(precision === "int8" ? ([{ blockSize: "row", backward: "quantised" }] as const) : []),
+    ] as const;
+    for (const way of ways) {
+      const { logits, gradient } = await run({ precision, ...way });
       const far = error(logits, exact.logits);
       expect(far).toBeGreaterThan(1e-4);
       expect(far).toBeLessThan(LIMITS[precision]);
@@ -121,6 +115,8 @@ describe("a layer as large as in Llama 3.2 3B", () => {
   const LARGEST = {
     "int8/32": [0.008, 0.015],
     "int8/128": [0.011, 0.025],
+    // A row's largest value is larger than a block's, and a loud channel is felt by the whole row.
+    "int8/row": [0.016, 0.08],
     "int4/32": [0.09, 0.09],
     "int4/128": [0.12, 0.12],
   } as const;
@@ -139,12 +135,14 @@ describe("a layer as large as in Llama 3.2 3B", () => {
   test.each(Object.entries(LARGEST))("%s", async (name, limits) => {
     const [precision, size] = name.split("/") as ["int8" | "int4", string];
     const packing = { cacheFolder: cache, threads: 1 };
-    const blockSize = Number(size) as 32 | 128;
+    const blockSize = size === "row" ? size : (Number(size) as 32 | 128);
     const packed = await packLinears([{ path: "w", source }], { precision, blockSize, backward: "quantised", packing });
     const [x, d] = [input("x", ["n", width]), input("d", ["n", out])];
     const w = weight("w", [out, width]);
-    const integers = packed.matrices.get("w") as NBitsMatrix;
-    const y = { exact: matmul(x, w, { transB: true }), ours: matMulNBits(x, integers) };
+    const y = {
+      exact: matmul(x, w, { transB: true }),
+      ours: matMulPacked(x, packed.matrices.get("w") as PackedProduct),
+    };
     const gradient = (of: Tensor): Tensor => gradients(sum(mul(of, d)), [x])[0] as Tensor;
     const program = await compile(
       { ...y, exactGradient: gradient(y.exact), oursGradient: gradient(y.ours) },
@@ -176,7 +174,10 @@ test("unknown options are refused by name", async () => {
   const open = (o: object): Promise<unknown> => openLanguageModel(fixture("llama"), options(o as PrecisionOptions));
   await expect(open({ precision: "int3" })).rejects.toThrow("precision 'int3' is not one of f32, int8, int4");
   await expect(open({ precision: "int8", blockSize: 48 })).rejects.toThrow(
-    "blockSize '48' is not one of 32, 64, 128, 256",
+    "blockSize '48' is not one of 32, 64, 128, 256, row",
+  );
+  await expect(open({ precision: "int4", blockSize: "row" })).rejects.toThrow(
+    "blockSize 'row' is not one of 32, 64, 128, 256",
   );
   await expect(open({ precision: "int8", backward: "none" })).rejects.toThrow(
     "backward 'none' is not one of exact, quantised",

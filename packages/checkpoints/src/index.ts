@@ -19,6 +19,7 @@ export {
   BLOCK_SIZES,
   packWeights,
   type BlockSize,
+  type PackedBlock,
   type PackedBlocks,
   type PackedMatrix,
   type PackedWeights,

@@ -36,12 +36,25 @@ export interface PackUnit {
     | { readonly packedAt: number; readonly scalesAt: number; readonly firstBlock: number; readonly blocks: number }
     | undefined;
 }
+/** A whole matrix to pack with a scale a row, turned, and the transpose with one a column. */
+export interface PackRowsUnit {
+  readonly kind: "rows";
+  readonly pieces: readonly Rows[];
+  readonly rows: number;
+  readonly columns: number;
+  readonly target: string;
+  readonly packedAt: number;
+  readonly scalesAt: number;
+  readonly transposed: { readonly packedAt: number; readonly scalesAt: number } | undefined;
+  /** Weights that are held as f32 at once. */
+  readonly tile: number;
+}
 /** A file whose SHA-256 is wanted. */
 export interface HashUnit {
   readonly kind: "hash";
   readonly file: string;
 }
-export type Unit = PackUnit | HashUnit;
+export type Unit = PackUnit | PackRowsUnit | HashUnit;
 
 type Answer =
   | { readonly kind: "done"; readonly result: string }
@@ -101,7 +114,7 @@ function workerMain({ fs, createHash, port, kernel }: WorkerParts): void {
   const bytesAt = (at: number, length: number): Uint8Array => new Uint8Array(kernel.memory.buffer, at, length);
 
   /** Reads `rows` rows, beginning at row `first` of the unit, to `tile` as f32. */
-  const readRows = (unit: PackUnit, first: number, rows: number, raw: number, tile: number): void => {
+  const readRows = (unit: PackUnit | PackRowsUnit, first: number, rows: number, raw: number, tile: number): void => {
     let begin = 0;
     for (const piece of unit.pieces) {
       const from = Math.max(first, begin);
@@ -117,6 +130,74 @@ function workerMain({ fs, createHash, port, kernel }: WorkerParts): void {
       }
       begin += piece.rows;
     }
+  };
+
+  const refuseInfinite = ({ pieces: [piece] }: PackUnit | PackRowsUnit): never => {
+    throw new Invalid(piece!.file, piece!.tensor, "holds a value that is not finite, or a tensor stacked with it does");
+  };
+
+  /** Two passes over the matrix, in tiles of rows: the largest values, then the integers. */
+  const packRows = (unit: PackRowsUnit): string => {
+    const { rows, columns, transposed } = unit;
+    const step = Math.max(1, Math.floor(unit.tile / columns));
+    const [raw, tileAt] = layOut([2 * step * columns, 4 * step * columns]) as [number, number];
+    const tiles = (use: (tile: Float32Array, first: number, here: number) => void): void => {
+      for (let first = 0; first < rows; first += step) {
+        const here = Math.min(step, rows - first);
+        readRows(unit, first, here, raw, tileAt);
+        use(new Float32Array(kernel.memory.buffer, tileAt, here * columns), first, here);
+      }
+    };
+    const rowScales = new Float32Array(rows);
+    const columnScales = new Float32Array(columns);
+    let total = 0;
+    tiles((tile, first, here) => {
+      for (let r = 0; r < here; r++) {
+        let largest = 0;
+        for (let c = 0, i = r * columns; c < columns; c++, i++) {
+          const a = Math.abs(tile[i]!);
+          if (a > largest) largest = a;
+          if (a > columnScales[c]!) columnScales[c] = a;
+          total += a;
+        }
+        rowScales[first + r] = largest;
+      }
+    });
+    // A NaN is larger than nothing, but it is in the sum.
+    if (!Number.isFinite(total)) refuseInfinite(unit);
+    // The factor is of the stored scale, so that the integers are nearest to what it gives.
+    const factors = (scales: Float32Array): Float64Array => {
+      for (let i = 0; i < scales.length; i++) scales[i]! /= 127;
+      return Float64Array.from(scales, (s) => (s > 0 ? 1 / s : 0));
+    };
+    const [rowFactors, columnFactors] = [factors(rowScales), factors(columnScales)];
+    const fd = opened(unit.target, "r+");
+    const turned = new Int8Array(rows * columns);
+    const straight = new Int8Array(transposed ? step * columns : 0);
+    const BLOCK = 32;
+    const integer = (v: number): number => {
+      const q = Math.round(v);
+      return q > 127 ? 127 : q < -127 ? -127 : q;
+    };
+    tiles((tile, first, here) => {
+      // Square by square, so that what is written by columns stays in the processor's cache.
+      for (let r0 = 0; r0 < here; r0 += BLOCK)
+        for (let c0 = 0; c0 < columns; c0 += BLOCK) {
+          const [r1, c1] = [Math.min(here, r0 + BLOCK), Math.min(columns, c0 + BLOCK)];
+          for (let r = r0; r < r1; r++) {
+            const factor = rowFactors[first + r]!;
+            for (let c = c0; c < c1; c++) turned[c * rows + first + r] = integer(tile[r * columns + c]! * factor);
+          }
+        }
+      if (!transposed) return;
+      for (let r = 0; r < here; r++)
+        for (let c = 0, i = r * columns; c < columns; c++, i++) straight[i] = integer(tile[i]! * columnFactors[c]!);
+      writeAll(fd, new Uint8Array(straight.buffer, 0, here * columns), transposed.packedAt + first * columns);
+    });
+    writeAll(fd, new Uint8Array(turned.buffer), unit.packedAt);
+    writeAll(fd, new Uint8Array(rowScales.buffer), unit.scalesAt);
+    if (transposed) writeAll(fd, new Uint8Array(columnScales.buffer), transposed.scalesAt);
+    return "";
   };
 
   const pack = (unit: PackUnit): string => {
@@ -148,14 +229,7 @@ function workerMain({ fs, createHash, port, kernel }: WorkerParts): void {
             down * 4,
             temporary,
           ));
-      if (!finite) {
-        const piece = unit.pieces[0]!;
-        throw new Invalid(
-          piece.file,
-          piece.tensor,
-          "holds a value that is not finite, or a tensor stacked with it does",
-        );
-      }
+      if (!finite) refuseInfinite(unit);
     }
     const fd = opened(unit.target, "r+");
     writeAll(fd, bytesAt(packed, rows * across * blob), unit.packedAt);
@@ -192,7 +266,8 @@ function workerMain({ fs, createHash, port, kernel }: WorkerParts): void {
 
   const answer = (unit: Unit): Answer => {
     try {
-      return { kind: "done", result: unit.kind === "pack" ? pack(unit) : hash(unit) };
+      const result = unit.kind === "pack" ? pack(unit) : unit.kind === "rows" ? packRows(unit) : hash(unit);
+      return { kind: "done", result };
     } catch (error) {
       const { message, code } = error as NodeJS.ErrnoException;
       if (error instanceof Invalid)

@@ -13,7 +13,7 @@ import { type DType, elementCount } from "./dtype.ts";
 import { invalid } from "./errors.ts";
 import { publish, temporaryName, writeFully } from "./file.ts";
 import { withLock } from "./lock.ts";
-import { runUnits, type PackUnit, type Rows } from "./pack-worker.ts";
+import { runUnits, type PackRowsUnit, type PackUnit, type Rows } from "./pack-worker.ts";
 import { readTensor } from "./read.ts";
 import { readSafetensorsHeader } from "./safetensors-header.ts";
 import { layoutSafetensors, writeSafetensors, type SafetensorsLayout, type StoredTensor } from "./safetensors-write.ts";
@@ -23,6 +23,9 @@ import type { TensorSource } from "./source.ts";
 export const BLOCK_SIZES = [32, 64, 128, 256] as const;
 export type BlockSize = (typeof BLOCK_SIZES)[number];
 
+/** `"row"`: one scale for a whole row, integers stored turned, for `DynamicQuantizeMatMul`; 8 bits only. */
+export type PackedBlock = BlockSize | "row";
+
 /** A matrix to pack: one tensor `[N, K]` (or `[N, ...]` with K the product of the rest), or several with equal `K` that are stacked along `N` (query, key and value in one). */
 export interface PackRequest {
   /** What the packed matrix is called in {@link PackedWeights.matrices}. */
@@ -30,19 +33,20 @@ export interface PackRequest {
   /** f32, f16 or bf16, of rank 2 or more. */
   readonly sources: readonly TensorSource[];
   readonly bits: 4 | 8;
-  readonly blockSize: BlockSize;
+  readonly blockSize: PackedBlock;
   /** Also pack the transpose, which the product with a gradient needs. */
   readonly transposed?: boolean;
 }
 
 /**
  * The `B` and `scales` inputs of one `MatMulNBits`; there are no zero points (the default, 2^(bits-1), is meant). Where `K` is a multiple
- * of the block, the same bytes are `data` and `scales` of a `GatherBlockQuantized` over `[N, K]`.
+ * of the block, the same bytes are `data` and `scales` of a `GatherBlockQuantized` over `[N, K]`. With a scale a row: the `B` and `b_scale`
+ * of one `DynamicQuantizeMatMul`; `q = round(value / scale)` and the row's largest magnitude is 127.
  */
 export interface PackedBlocks {
-  /** `[N, ceil(K / blockSize), blockSize * bits / 8]` of `u8`. */
+  /** `[N, ceil(K / blockSize), blockSize * bits / 8]` of `u8`; `[K, N]` of `i8` with a scale a row. */
   readonly data: TensorSource;
-  /** `[N, ceil(K / blockSize)]` of `f32`. */
+  /** `[N, ceil(K / blockSize)]` of `f32`; `[N]` with a scale a row. */
   readonly scales: TensorSource;
 }
 
@@ -52,7 +56,7 @@ export interface PackedMatrix extends PackedBlocks {
   readonly rows: number;
   readonly columns: number;
   readonly bits: 4 | 8;
-  readonly blockSize: BlockSize;
+  readonly blockSize: PackedBlock;
   /** The transpose: `N` = `columns`, `K` = `rows`. */
   readonly transposed?: PackedBlocks;
 }
@@ -141,8 +145,8 @@ function check(request: PackRequest, all: readonly PackRequest[]): void {
   if (sources.length === 0) wrong("no source tensors");
   if (all.find((r) => r.name === name) !== request) wrong("two requests have this name");
   if (bits !== 4 && bits !== 8) wrong(`bits ${String(bits)}; 4 and 8 can be packed`);
-  if (!BLOCK_SIZES.includes(blockSize))
-    wrong(`block size ${String(blockSize)}; one of ${BLOCK_SIZES.join(", ")} is needed`);
+  if (blockSize === "row" ? bits !== 8 : !BLOCK_SIZES.includes(blockSize))
+    wrong(`block size ${String(blockSize)}; one of ${BLOCK_SIZES.join(", ")} is needed, or "row" with 8 bits`);
   for (const { name: tensor, file, dtype, shape } of sources) {
     if (dtype !== "f32" && dtype !== "f16" && dtype !== "bf16")
       throw invalid({ file, tensor }, `${dtype} cannot be packed; f32, f16 and bf16 can`);
@@ -186,6 +190,11 @@ function planOf(requests: readonly PackRequest[]): Map<string, { dtype: DType; s
   for (const request of requests) {
     const { name, bits, blockSize, transposed } = request;
     const add = ({ packed, scales }: Parts, n: number, k: number): void => {
+      if (blockSize === "row") {
+        plan.set(packed, { dtype: "i8", shape: [k, n] });
+        plan.set(scales, { dtype: "f32", shape: [n] });
+        return;
+      }
       const blocks = Math.ceil(k / blockSize);
       plan.set(packed, { dtype: "u8", shape: [n, blocks, (blockSize * bits) / 8] });
       plan.set(scales, { dtype: "f32", shape: [n, blocks] });
@@ -287,11 +296,34 @@ async function inRowOrder(requests: readonly PackRequest[], copies: string): Pro
   return requests.map((r) => ({ ...r, sources: r.sources.map(copyOf) }));
 }
 
-/** Cuts a matrix into row ranges that begin at a block, for threads to take. */
-function unitsOf(request: PackRequest, target: string, { offsets }: SafetensorsLayout, most: number): PackUnit[] {
+/** Cuts a matrix into row ranges that begin at a block, for threads to take; whole where a column's largest value is needed. */
+function unitsOf(
+  request: PackRequest,
+  target: string,
+  { offsets }: SafetensorsLayout,
+  most: number,
+): (PackUnit | PackRowsUnit)[] {
   const { name, bits, blockSize, transposed } = request;
   const rows = rowsOf(request);
   const columns = columnsOf(request);
+  if (blockSize === "row") {
+    const places = (p: Parts): { packedAt: number; scalesAt: number } => ({
+      packedAt: offsets.get(p.packed)!,
+      scalesAt: offsets.get(p.scales)!,
+    });
+    return [
+      {
+        kind: "rows",
+        pieces: piecesOf(request, 0, rows),
+        rows,
+        columns,
+        target,
+        ...places(partsOf(name)),
+        transposed: transposed ? places(partsOf(transposedName(name))) : undefined,
+        tile: Math.min(most, 4 << 20),
+      },
+    ];
+  }
   const across = Math.ceil(columns / blockSize);
   const down = Math.ceil(rows / blockSize);
   const step = Math.max(1, Math.floor(most / (columns * blockSize))) * blockSize;

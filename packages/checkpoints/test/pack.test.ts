@@ -75,6 +75,40 @@ async function matrixFile(folder: string, rows: number, columns: number, name = 
   return (await openCheckpoint(file)).tensors.get(name)!;
 }
 
+test("with a scale a row: the nearest integers, turned, however the work is cut", async () => {
+  const { tensors } = await openCheckpoint(fixture("weights.safetensors"));
+  const requests = [...tensors.values()].map((s): PackRequest => ({
+    name: s.name,
+    sources: [s],
+    bits: 8,
+    blockSize: "row",
+    transposed: true,
+  }));
+  for (const unitWeights of [undefined, 100]) {
+    const { matrices } = await packWeights(requests, { cacheFolder: temporaryFolder(), threads: 1, unitWeights });
+    for (const [name, { rows, columns, transposed, ...own }] of matrices) {
+      const values = await readTensor(tensors.get(name)!, "f32");
+      for (const [n, k, at, { data, scales }] of [
+        [rows, columns, (i: number, j: number): number => values[i * columns + j]!, own],
+        [columns, rows, (i: number, j: number): number => values[j * columns + i]!, transposed!],
+      ] as const) {
+        expect([data.shape, data.dtype, scales.shape]).toEqual([[k, n], "i8", [n]]);
+        const [integers, steps] = [(await readTensor(data)) as Int8Array, await readTensor(scales, "f32")];
+        for (let i = 0; i < n; i++) {
+          const largest = Math.max(...Array.from({ length: k }, (_, j) => Math.abs(at(i, j))));
+          expect(steps[i]).toBe(Math.fround(largest / 127));
+          for (let j = 0; j < k; j++) {
+            const q = integers[j * n + i]!;
+            expect(Math.abs(q)).toBeLessThanOrEqual(127);
+            // Half a step, and the rounding of the scale to f32.
+            if (Math.abs(q * steps[i]! - at(i, j)) > steps[i]! * 0.50002) expect([name, i, j, q]).toBe("nearest");
+          }
+        }
+      }
+    }
+  }
+});
+
 test("stacked sources and row slices pack as the one matrix that they make", async () => {
   const cacheFolder = temporaryFolder();
   const whole = await matrixFile(cacheFolder, 100, 64);

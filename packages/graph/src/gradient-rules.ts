@@ -317,6 +317,13 @@ export const gradientRules: { readonly [K in OpName]: GradientRule<K> } = {
     }
     return [o.matmul(dy, o.apply("dequantizeNBits", [data, scales], y.attrs))];
   },
+  matMulInt8: (y, dy) => {
+    const [, data, scales, turnedData, turnedScales] = y.inputs as [Tensor, Tensor, Tensor, Tensor?, Tensor?];
+    const { n, k } = y.attrs;
+    if (turnedData && turnedScales)
+      return [o.apply("matMulInt8", [dy, turnedData, turnedScales, data, scales], { n: k, k: n })];
+    return [o.matmul(o.mul(dy, scales), o.cast(data, "f32"), { transB: true })];
+  },
   dequantizeNBits: none,
   conv1d: conv1dRule,
   convTranspose1d: convTranspose1dRule,

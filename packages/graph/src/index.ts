@@ -47,6 +47,7 @@ export {
   lessEqual,
   log,
   logSoftmax,
+  matMulInt8,
   matMulNBits,
   matmul,
   max,
@@ -87,6 +88,8 @@ export {
   where,
   type ConvOptions,
   type MatmulOptions,
+  type Int8Matrix,
+  type Int8Rows,
   type NBitsBlocks,
   type NBitsMatrix,
 } from "./ops.ts";

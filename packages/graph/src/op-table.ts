@@ -107,6 +107,8 @@ export interface OpAttributes {
    * its gradient then reads. x is rounded to 8 bits in blocks too, for int8 arithmetic.
    */
   matMulNBits: NBits;
+  /** (x, data i8 `[k, n]`, scales f32 `[n]`, maybe data `[n, k]` and scales `[k]` of the transpose) -> x W^T */
+  matMulInt8: { readonly n: number; readonly k: number };
   /** (data, scales) -> the `[n, k]` that they stand for */
   dequantizeNBits: NBits;
   conv1d: { readonly stride: number; readonly padding: number; readonly dilation: number; readonly groups: number };

@@ -297,6 +297,21 @@ export const matMulNBits = (x: Tensor, { data, scales, transposed, bits, blockSi
     n,
     k,
   });
+/** A frozen matrix `[n, k]` as 8-bit integers with one scale for each of its rows. */
+export interface Int8Matrix extends Int8Rows {
+  readonly n: number;
+  readonly k: number;
+  /** The same of the transpose, rounded on its own: integers `[n, k]`, a scale for each of the k columns. */
+  readonly transposed?: Int8Rows | undefined;
+}
+/** Integers `i8 [k, n]` and scales `f32 [n]`. */
+export interface Int8Rows {
+  readonly data: Tensor;
+  readonly scales: Tensor;
+}
+/** x W^T for x `[..., k]`: each row of x is rounded to 8 bits of its largest value, and integers are multiplied. */
+export const matMulInt8 = (x: Tensor, { data, scales, transposed, n, k }: Int8Matrix): Tensor =>
+  apply("matMulInt8", [x, data, scales, ...(transposed ? [transposed.data, transposed.scales] : [])], { n, k });
 /** The matrix `[n, k]` itself, f32. */
 export const dequantizeNBits = ({ data, scales, bits, blockSize, n, k }: NBitsMatrix): Tensor =>
   apply("dequantizeNBits", [data, scales], { bits, blockSize, n, k });

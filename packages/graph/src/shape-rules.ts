@@ -120,6 +120,32 @@ function crossEntropyInputs(op: string, inputs: readonly Tensor[]): void {
     refuse(op, `targets must be i64[${logits.shape[0]}], one class a row`, inputs);
 }
 
+/** Integers and scales of a matrix `[n, k]`, a scale a row, stored turned. */
+function checkInt8(
+  op: string,
+  [data, scales]: readonly (Tensor | undefined)[],
+  [n, k]: readonly [number, number],
+  inputs: readonly Tensor[],
+): void {
+  if (![n, k].every((d) => Number.isInteger(d) && d > 0))
+    refuse(op, `n and k must be whole and > 0, not ${n}, ${k}`, inputs);
+  checkFrozen(op, [data, scales], inputs);
+  if (data?.dtype !== "i8" || data.shape.join() !== `${k},${n}`)
+    refuse(op, `data of a [${n},${k}] must be i8[${k},${n}]`, inputs);
+  if (scales?.dtype !== "f32" || scales.shape.join() !== `${n}`)
+    refuse(op, `scales of a [${n},${k}] must be f32[${n}]`, inputs);
+}
+
+function checkFrozen(op: string, tensors: readonly (Tensor | undefined)[], inputs: readonly Tensor[]): void {
+  for (const t of tensors)
+    if (t && t.op !== "weight" && t.op !== "constant")
+      refuse(
+        op,
+        "integers and scales must be weights or constants, which are laid out when the program is compiled",
+        inputs,
+      );
+}
+
 /** Integers and scales of a matrix `[n, k]` in blocks: what onnxruntime's MatMulNBits reads. */
 function checkBlocks(
   op: string,
@@ -133,13 +159,7 @@ function checkBlocks(
     refuse(op, `blockSize must be a power of 2 from 16 on, not ${blockSize}`, inputs);
   if (![n, k].every((d) => Number.isInteger(d) && d > 0))
     refuse(op, `n and k must be whole and > 0, not ${n}, ${k}`, inputs);
-  for (const t of [data, scales])
-    if (t && t.op !== "weight" && t.op !== "constant")
-      refuse(
-        op,
-        "integers and scales must be weights or constants, which are laid out when the program is compiled",
-        inputs,
-      );
+  checkFrozen(op, [data, scales], inputs);
   const blocks = Math.ceil(k / blockSize);
   const bytes = [n, blocks, (blockSize * bits) / 8];
   if (data?.dtype !== "u8" || data.shape.join() !== bytes.join())
@@ -368,6 +388,16 @@ export const shapeRules: { readonly [K in Exclude<OpName, LeafOp>]: ShapeRule<K>
     if (ak !== bk) refuse(op, `inner dimensions differ: ${ak} and ${bk}`, inputs);
     const batch = broadcastShapes(op, a.shape.slice(0, -2), b.shape.slice(0, -2), inputs);
     return { shape: [...batch, am as Dim, bn as Dim], dtype };
+  },
+  matMulInt8: (inputs, { n, k }, op) => {
+    const x = input(op, inputs, 0);
+    if (inputs.length !== 3 && inputs.length !== 5)
+      refuse(op, "takes x, data, scales, and maybe data and scales of the transpose", inputs);
+    if (x.shape.length < 2 || x.dtype !== "f32") refuse(op, "needs f32 with at least two axes", inputs);
+    if (x.shape.at(-1) !== k) refuse(op, `inner dimensions differ: ${x.shape.at(-1)} and ${k}`, inputs);
+    checkInt8(op, inputs.slice(1, 3), [n, k], inputs);
+    if (inputs.length === 5) checkInt8(op, inputs.slice(3), [k, n], inputs);
+    return { shape: [...x.shape.slice(0, -1), n], dtype: "f32" };
   },
   matMulNBits: (inputs, attrs, op) => {
     const { n, k } = attrs;

@@ -8,6 +8,12 @@ const i64 = (...shape: Shape): Tensor => g.input("i", shape, "i64");
 const bool = (...shape: Shape): Tensor => g.input("b", shape, "bool");
 const half = (...shape: Shape): Tensor => g.input("h", shape, "f16");
 
+const rowsOf8 = (): g.Int8Matrix => ({
+  data: g.weight("q", [64, 3], "i8"),
+  scales: g.weight("s", [3]),
+  n: 3,
+  k: 64,
+});
 const blocks = (): g.NBitsMatrix => ({
   data: g.weight("q", [3, 2, 32], "u8"),
   scales: g.weight("s", [3, 2]),
@@ -222,6 +228,27 @@ const refusals: { readonly [K in Exclude<OpName, Leaf>]: readonly Refusal[] } = 
     [
       () => g.matMulNBits(f("t", 64), { ...blocks(), scales: f(3, 2) }),
       "matMulNBits: integers and scales must be weights or constants",
+    ],
+  ],
+  matMulInt8: [
+    [
+      () => g.matMulInt8(f("t", 5), rowsOf8()),
+      "matMulInt8: inner dimensions differ: 5 and 64 (inputs: f32[t,5], i8[64,3], f32[3])",
+    ],
+    [() => g.matMulInt8(f(64), rowsOf8()), "matMulInt8: needs f32 with at least two axes"],
+    [() => g.matMulInt8(f("t", 64), { ...rowsOf8(), n: 4 }), "matMulInt8: data of a [4,64] must be i8[64,4]"],
+    [() => g.matMulInt8(f("t", 64), { ...rowsOf8(), n: 0 }), "matMulInt8: n and k must be whole and > 0, not 0, 64"],
+    [
+      () => g.matMulInt8(f("t", 64), { ...rowsOf8(), scales: g.weight("s", [1]) }),
+      "matMulInt8: scales of a [3,64] must be f32[3]",
+    ],
+    [
+      () => g.matMulInt8(f("t", 64), { ...rowsOf8(), transposed: rowsOf8() }),
+      "matMulInt8: data of a [64,3] must be i8[3,64]",
+    ],
+    [
+      () => g.matMulInt8(f("t", 64), { ...rowsOf8(), scales: f(3) }),
+      "matMulInt8: integers and scales must be weights or constants",
     ],
   ],
   dequantizeNBits: [

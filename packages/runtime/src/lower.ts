@@ -21,6 +21,8 @@ export interface LoweredModel {
   readonly externalFolder: string;
   /** Whether kernels may copy constant weights into a layout of their own: `MatMulNBits` is a hundred times slower without. */
   readonly prepack: boolean;
+  /** Whether it multiplies u8 x i8. */
+  readonly int8: boolean;
   readonly nodes: readonly Node[];
 }
 
@@ -65,7 +67,7 @@ export function lower(
     });
     outputInfo.push({ name: `out:${name}`, dtype: t.dtype, shape: t.shape });
   }
-  const prepack = builder.nodes.some(isNBits);
+  const prepack = builder.nodes.some(byIntegers);
   const read = new Set(builder.nodes.flatMap((n) => n.inputs));
   // A transposed packing is only read by gradients: programs without need not open it.
   const initializers = builder.initializers.filter((i) => read.has(i.name));
@@ -80,17 +82,19 @@ export function lower(
     bytes,
     externalFolder: files.folder,
     prepack,
+    int8: builder.nodes.some(isInt8),
     nodes: builder.nodes,
     inputs: [...inputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
     outputs: Object.entries(outputs).map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
   };
 }
 
-const isNBits = (n: Node): boolean => n.opType === "MatMulNBits";
+const isInt8 = (n: Node): boolean => n.opType === "DynamicQuantizeMatMul";
+const byIntegers = (n: Node): boolean => n.opType === "MatMulNBits" || isInt8(n);
 
 /** The f32 weights that would get a second copy in memory where prepacking is on, unless the model declares that they might be fed. */
 function keptMapped(nodes: readonly Node[], initializers: readonly Initializer[]): ValueInfo[] {
-  const packed = new Set(nodes.filter(isNBits).flatMap((n) => n.inputs));
+  const packed = new Set(nodes.filter(byIntegers).flatMap((n) => n.inputs));
   return initializers.flatMap(({ name, dtype, shape, data }) =>
     dtype === "f32" && !(data instanceof Uint8Array) && !packed.has(name) ? [{ name, dtype, shape }] : [],
   );

@@ -5,6 +5,7 @@ import { EmosllmError } from "@emosllm/interfaces";
 import * as ort from "onnxruntime-node";
 import type { HostArrays, HostTensor } from "./host-tensor.ts";
 import { type HazardFinder, checkSharedMemory, hazardFinder } from "./in-place.ts";
+import { int8Overflows } from "./int8-overflow.ts";
 import { type LoweredModel, type Port, lower } from "./lower.ts";
 import { mappedFiles } from "./mapped-files.ts";
 import { type LoweringTable, lowerings } from "./onnx/lowerings.ts";
@@ -139,6 +140,7 @@ export async function openProgram(
           model_external_initializers_file_folder_path: model.externalFolder,
           // A prepacked weight is a second copy in memory; torch's [out, in] layout runs as fast without.
           disable_prepacking: model.prepack ? "0" : "1",
+          ...(model.int8 && device === "cpu" && (await int8Overflows()) ? { x64quantprecision: "1" } : {}),
         },
       },
     });

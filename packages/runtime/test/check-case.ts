@@ -39,7 +39,7 @@ export async function check(
   c: OpCase,
   key: string,
   {
-    tolerance = c.op === "matMulNBits" ? NBITS_TOLERANCE : TOLERANCE,
+    tolerance = /^matMul(NBits|Int8)$/.test(c.op) ? NBITS_TOLERANCE : TOLERANCE,
     ...options
   }: CompileOptions & { readonly tolerance?: number } = {},
 ): Promise<string[]> {

@@ -138,6 +138,11 @@ const buildOp: { readonly [K in OpName]: Build<K> } = {
     const transposed = turnedData && turnedScales ? { data: turnedData, scales: turnedScales } : undefined;
     return g.matMulNBits(x!, { ...a, data: data!, scales: scales!, transposed });
   },
+  matMulInt8: ([x, ...rest], a, key) => {
+    const [data, scales, turnedData, turnedScales] = rest.map((_, i) => frozen(`${key}.x${i + 1}`));
+    const transposed = turnedData && turnedScales ? { data: turnedData, scales: turnedScales } : undefined;
+    return g.matMulInt8(x!, { ...a, data: data!, scales: scales!, transposed });
+  },
   dequantizeNBits: (_, a, key) => g.dequantizeNBits({ ...a, data: frozen(`${key}.x0`), scales: frozen(`${key}.x1`) }),
   conv1d: ([x, w], a) => g.conv1d(x!, w!, a),
   convTranspose1d: ([x, w], a) => g.convTranspose1d(x!, w!, a),

@@ -3,7 +3,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Backward, type Precision, openLanguageModel } from "@emosllm/backbones";
-import type { BlockSize } from "@emosllm/checkpoints";
+import type { PackedBlock } from "@emosllm/checkpoints";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
 import { type BatchRow, type EmoSllmParts, type LaidOutBatch, layOutBatch } from "@emosllm/model";
 import { qpMapper, qpMapperConfig } from "@emosllm/projector";
@@ -94,11 +94,14 @@ export async function setUpTraining(
     layers,
     checkpoint ?? (values.precision === "f32" ? "F32" : "BF16"),
   );
-  const blockSize = values["block-size"];
+  // Training runs many tokens at once.
+  const blockSize = values["block-size"] ?? (values.precision === "int8" ? "row" : undefined);
   const languageModel = await openLanguageModel(folder, {
     precision: values.precision as Precision,
     backward: values.backward as Backward,
-    ...(blockSize === undefined ? {} : { blockSize: Number(blockSize) as BlockSize }),
+    ...(blockSize === undefined
+      ? {}
+      : { blockSize: (blockSize === "row" ? blockSize : Number(blockSize)) as PackedBlock }),
     packing: { cacheFolder: root },
   });
   const audioSize = number("d-audio");

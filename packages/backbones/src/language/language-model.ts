@@ -1,11 +1,18 @@
 /** @file A language model as functions over the graph: embed ids, run the layers, read logits off chosen rows. */
 import { join } from "node:path";
 import { type Checkpoint, type OpenCheckpointOptions, openCheckpoint } from "@emosllm/checkpoints";
-import { type Tensor, cast, gather, isOp, matMulNBits, matmul, mul, tanh } from "@emosllm/graph";
+import { type Tensor, cast, gather, isOp, matmul, mul, tanh } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import { readJsonObject } from "../json-file.ts";
 import { type Linear, type TensorTable, frozen, linearOver } from "../linear.ts";
-import { type LinearToPack, type PackedLinears, type PrecisionOptions, packLinears, withPacked } from "../precision.ts";
+import {
+  type LinearToPack,
+  type PackedLinears,
+  type PrecisionOptions,
+  matMulPacked,
+  packLinears,
+  withPacked,
+} from "../precision.ts";
 import type { Architecture } from "./architecture.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
 import { decoder, normOf } from "./decoder.ts";
@@ -128,7 +135,7 @@ export function languageModelOver(
   const tied = isTied(config, names);
   const tiedHead = (x: Tensor): Tensor => {
     const integers = packed.get(HEAD);
-    return integers ? matMulNBits(x, integers) : matmul(x, tensor(EMBEDDINGS), { transB: true });
+    return integers ? matMulPacked(x, integers) : matmul(x, tensor(EMBEDDINGS), { transB: true });
   };
   const softcap = architecture.logitSoftcap?.(config);
   return {

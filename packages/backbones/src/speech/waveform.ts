@@ -13,7 +13,6 @@ import {
   div,
   layerNorm,
   less,
-  matMulNBits,
   matmul,
   mean,
   mul,
@@ -26,6 +25,7 @@ import {
   transpose,
 } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
+import { matMulPacked } from "../precision.ts";
 import type { PreparedInputs } from "./encoder.ts";
 import type { EncoderParts } from "./speech-encoder.ts";
 import type { WaveConfig } from "./wave-config.ts";
@@ -66,7 +66,7 @@ export function convolutions(
     const at = `feature_extractor.conv_layers.${i}`;
     const integers = packed.get(`${at}.conv`);
     const seen = unfolded(x, { kernel, stride });
-    x = integers ? matMulNBits(seen, integers) : matmul(seen, side(tensor(`${at}.conv.weight`)), { transB: true });
+    x = integers ? matMulPacked(seen, integers) : matmul(seen, side(tensor(`${at}.conv.weight`)), { transB: true });
     // The group norm takes the first bias away again; given norms are made without it.
     if (config.convBias && !(groupNorm && i === 0)) x = add(x, tensor(`${at}.conv.bias`));
     const [scale, shift] = ["weight", "bias"].map((p) => `${at}.layer_norm.${p}`) as [string, string];

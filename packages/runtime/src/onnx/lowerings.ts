@@ -119,6 +119,15 @@ const rmsNorm = (b: Builder, x: readonly string[], epsilon: number): string[] =>
     b.node("SimplifiedLayerNormalization", x, { axis: -1, epsilon: { float: epsilon }, stash_type: 1 }, 2),
   );
 
+/** Each row divided by its largest magnitude, and these: `[..., 1]`. Products that share an input share them. */
+const rowsOfOne = (b: Builder, x: string): [string, string] =>
+  b.shared(`rowsOfOne ${x}`, () => {
+    const largest = first(b.node("ReduceMax", [first(b.node("Abs", [x])), b.ints([-1])], { keepdims: 1 }));
+    // A row of zeros stays one.
+    const safe = first(b.node("Max", [largest, b.scalar(2 ** -100, "f32")]));
+    return [first(b.node("Div", [x, safe])), safe];
+  }) as [string, string];
+
 /** The kernels that are fast: one scale a row for 8 bits, a gather of all rows for 4 (the other way round they take three times as long). */
 function dequantise(
   b: Builder,
@@ -256,6 +265,12 @@ export const lowerings: LoweringTable = {
     // Level 4 is int8 arithmetic; without it 8 bits are a hundred times slower.
     const attributes = { bits, block_size: blockSize, N: n, K: k, accuracy_level: 4 };
     return first(b.contrib("MatMulNBits", x.slice(0, 3), attributes));
+  },
+  matMulInt8: (b, _, [x, data, scales]) => {
+    const [rows, largest] = rowsOfOne(b, x as string);
+    // It finds the range and rounds to u8 itself; integers u8 x i8 are what processors with AMX or VNNI multiply fastest.
+    const y = first(b.contrib("DynamicQuantizeMatMul", [rows, data as string, scales as string]));
+    return first(b.node("Mul", [y, largest]));
   },
   dequantizeNBits: (b, t, x) => dequantise(b, t.attrs, x as [string, string]),
   conv1d: (b, t, x) => first(b.node("Conv", x, conv("padded", t))),

@@ -4,6 +4,7 @@
  */
 import type { Dim, Tensor } from "@emosllm/graph";
 import type { Builder } from "./builder.ts";
+import { ONNX_DTYPES } from "./model.ts";
 import { type LoweringTable, crossEntropyLowerings, dequantiseByGather, first, lowerings } from "./lowerings.ts";
 
 /** LogSoftmax has no kernel. */
@@ -43,6 +44,11 @@ export const webgpuLowerings: LoweringTable = {
   matMulNBits: (b, t, x) => {
     const { bits, blockSize, n, k } = t.attrs;
     return first(b.contrib("MatMulNBits", x.slice(0, 3), { bits, block_size: blockSize, N: n, K: k }));
+  },
+  // The integers as they are, the other side unrounded.
+  matMulInt8: (b, _, [x, data, scales]) => {
+    const whole = first(b.node("Cast", [data as string], { to: ONNX_DTYPES.f32 }));
+    return first(b.node("Mul", [first(b.node("MatMul", [x as string, whole])), scales as string]));
   },
   // There are no u8 tensors to expand.
   dequantizeNBits: (b, t, x) => dequantiseByGather(b, t.attrs, x as [string, string]),

@@ -4,6 +4,7 @@ import type { Tensor as TfTensor } from "@tensorflow/tfjs-core";
 import type { LoweredOp } from "../onnx/lowerings.ts";
 import type { Tf } from "./backends.ts";
 import { convolve, convolveTransposed } from "./convolution.ts";
+import { roundedToRange } from "./int8-rows.ts";
 import { dequantise, roundedRows } from "./n-bits.ts";
 import { product } from "./product.ts";
 import { linearIndices, scatterRows } from "./scatter.ts";
@@ -234,6 +235,11 @@ export const kernels: { readonly [K in LoweredOp]: Kernel<K> } = {
     const rows = roundedRows(c.tf, t.attrs, x as Value);
     const w = dequantise(c.tf, t.attrs, [data as Value, scales as Value]);
     return c.tf.reshape(c.tf.matMul(rows as never, w as never, false, true), c.shape(t.shape));
+  },
+  matMulInt8: (c, t, [x, data, scales]) => {
+    const rows = roundedToRange(c.tf, t.attrs.k, x as Value);
+    const y = c.tf.matMul(rows as never, c.tf.cast(data as Value, "float32") as never);
+    return c.tf.reshape(c.tf.mul(y, scales as Value), c.shape(t.shape));
   },
   dequantizeNBits: ({ tf }, t, x) => dequantise(tf, t.attrs, x as [Value, Value]),
   conv1d: (c, t, [x, w]) => convolve(c, x as Value, w as Value, t.attrs),
