@@ -56,17 +56,15 @@ export function lower(
     values.set(t, value);
   }
 
-  const outputInfo: ValueInfo[] = [];
-  for (const [name, t] of Object.entries(outputs)) {
-    builder.nodes.push({
-      opType: "Identity",
-      domain: "",
-      inputs: [values.get(t) as string],
-      outputs: [`out:${name}`],
-      attributes: {},
-    });
-    outputInfo.push({ name: `out:${name}`, dtype: t.dtype, shape: t.shape });
-  }
+  const outputInfo = Object.entries(outputs).map(([name, t]): ValueInfo => ({
+    name: `out:${name}`,
+    dtype: t.dtype,
+    shape: t.shape,
+  }));
+  nameOutputs(
+    builder.nodes,
+    Object.entries(outputs).map(([name, t]) => [`out:${name}`, values.get(t) as string]),
+  );
   const prepack = builder.nodes.some(byIntegers);
   const read = new Set(builder.nodes.flatMap((n) => n.inputs));
   // A transposed packing is only read by gradients: programs without need not open it.
@@ -87,6 +85,29 @@ export function lower(
     inputs: [...inputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
     outputs: Object.entries(outputs).map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
   };
+}
+
+/** A value that a node makes takes the output's name; only one that is an input, a weight or an output already is copied. */
+function nameOutputs(nodes: Node[], outputs: readonly (readonly [name: string, value: string])[]): void {
+  const made = new Set(nodes.flatMap((n) => n.outputs));
+  const renamed = new Map<string, string>();
+  const copies: Node[] = [];
+  for (const [name, value] of outputs) {
+    if (made.has(value) && !renamed.has(value)) renamed.set(value, name);
+    else
+      copies.push({
+        opType: "Identity",
+        domain: "",
+        inputs: [renamed.get(value) ?? value],
+        outputs: [name],
+        attributes: {},
+      });
+  }
+  const now = (v: string): string => renamed.get(v) ?? v;
+  nodes.forEach((n, i) => {
+    nodes[i] = { ...n, inputs: n.inputs.map(now), outputs: n.outputs.map(now) };
+  });
+  nodes.push(...copies);
 }
 
 const isInt8 = (n: Node): boolean => n.opType === "DynamicQuantizeMatMul";

@@ -24,6 +24,15 @@ export const averageParameters = (decay: number): GradientTransformation => ({
       ]),
     ),
   }),
+  host: {
+    scalars: () => ({}),
+    apply: ({ parameters, state }) => {
+      for (const [name, p] of Object.entries(parameters)) {
+        const mean = state[PREFIX + name] as Float32Array;
+        for (let i = 0; i < p.length; i++) mean[i] = (mean[i] as number) * decay + (p[i] as number) * (1 - decay);
+      }
+    },
+  },
 });
 
 /** The means after `updates` updates, written into `into`. Parameters without a mean in `state` are left as they are there. */

@@ -42,7 +42,10 @@ export { averagedValues, averageParameters } from "./averaging.ts";
 export {
   chain,
   mapTensors,
+  type Arrays,
   type GradientTransformation,
+  type HostUpdate,
+  type HostUpdateInputs,
   type StateShapes,
   type Tensors,
   type TransformStep,

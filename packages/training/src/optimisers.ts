@@ -1,6 +1,7 @@
 /** @file The transformations that AdamW with clipping is made of. */
 import { type Tensor, add, div, minimum, mul, neg, pow, sqrt, sub, sum } from "@emosllm/graph";
 import type { Schedule } from "./schedules.ts";
+import { hostAdamW } from "./host-adamw.ts";
 import { type GradientTransformation, chain, mapTensors, stateOf } from "./transform.ts";
 
 /** Scales all gradients down together when their joint norm is larger than `maxNorm`, as torch.nn.utils.clip_grad_norm_ does. */
@@ -99,10 +100,13 @@ export interface AdamWOptions extends AdamOptions {
 /** AdamW as torch.optim.AdamW computes it, after clipping. */
 export const adamW = (schedule: Schedule, options: AdamWOptions = {}): GradientTransformation => {
   const { weightDecay = 0.01, maxGradNorm, decays, rateFactor, ...adam } = options;
-  return chain(
-    ...(maxGradNorm === undefined ? [] : [clipByGlobalNorm(maxGradNorm)]),
-    scaleByAdam(adam),
-    addDecayedWeights(weightDecay, decays),
-    scaleByLearningRate(schedule, rateFactor),
-  );
+  const clipping = maxGradNorm === undefined ? [] : [clipByGlobalNorm(maxGradNorm)];
+  const decay = addDecayedWeights(weightDecay, decays);
+  const rate = scaleByLearningRate(schedule, rateFactor);
+  const adamAt = `${clipping.length}`;
+  const rateAt = `${clipping.length + 2}`;
+  return {
+    ...chain(...clipping, scaleByAdam(adam), decay, rate),
+    host: hostAdamW(schedule, { ...options, weightDecay, adamAt, rateAt }),
+  };
 };

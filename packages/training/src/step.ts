@@ -2,11 +2,11 @@
  * @file A training step as two programs: *gradients* (batch, parameters -> loss, gradients) and *update* (gradients, state ->
  * parameters and state, in place). Between them gradients may be added up over micro-batches and machines.
  */
-import { type Tensor, add, gradients, input } from "@emosllm/graph";
+import { type Tensor, gradients } from "@emosllm/graph";
 import { type CompileOptions, type HostTensor, type Program, compile, feedsOf } from "@emosllm/runtime";
-import { globalNorm } from "./optimisers.ts";
 import { type TensorStore, tensorStore } from "./parameters.ts";
 import type { GradientTransformation, Tensors } from "./transform.ts";
+import { type Update, openUpdater } from "./updater.ts";
 
 /** The graph of one kind of batch. */
 export interface LossGraph {
@@ -44,7 +44,7 @@ export interface Trainer {
    * Updates parameters and state from `gradients`; gives the joint norm of the gradients before clipping, and the learning rate that the
    * schedule in the optimiser had (NaN where it has none).
    */
-  update(): Promise<{ readonly gradNorm: number; readonly learningRate: number }>;
+  update(): Promise<Update>;
   dispose(): Promise<void>;
 }
 
@@ -54,7 +54,8 @@ export async function openTrainer({ shapes, graph, optimiser, ...compileOptions 
   const grads = tensorStore(shapes);
   let scratch: TensorStore | undefined;
   const state = tensorStore(optimiser.init(shapes));
-  const { updateProgram, stateNames } = await compileUpdate(shapes, optimiser, compileOptions);
+  const stores = { parameters, gradients: grads, state };
+  const updater = await openUpdater(stores, shapes, optimiser, compileOptions);
   const programs = new Map<string, Promise<Program>>();
 
   const gradientProgram = (kind: string): Promise<Program> => {
@@ -92,60 +93,10 @@ export async function openTrainer({ shapes, graph, optimiser, ...compileOptions 
         outputs: Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith("grad."))),
       };
     },
-    async update() {
-      const feeds: Record<string, HostTensor> = {};
-      const into: Record<string, HostTensor> = {};
-      for (const [name, t] of Object.entries(parameters.tensors)) {
-        feeds[`parameter.${name}`] = t;
-        feeds[`gradient.${name}`] = grads.tensors[name] as HostTensor;
-        into[`parameter.${name}`] = t;
-      }
-      for (const name of stateNames) {
-        const t = state.tensors[name] as HostTensor;
-        feeds[`state.${name}`] = t;
-        // Counters are read by several ops, so they are not written where they are read.
-        if (t.shape.length > 0) into[`state.${name}`] = t;
-      }
-      const result = await updateProgram.run(feeds, { into });
-      for (const name of stateNames) {
-        const t = state.tensors[name] as HostTensor<"f32">;
-        if (t.shape.length === 0) t.data.set((result[`state.${name}`] as HostTensor<"f32">).data);
-      }
-      // f32 holds seven digits.
-      const scalar = (name: string): number => Number(result[name]?.data[0] ?? NaN);
-      return { gradNorm: scalar("grad_norm"), learningRate: Number(scalar("report.learning_rate").toPrecision(7)) };
-    },
+    update: () => updater.update(),
     async dispose() {
-      await updateProgram.dispose();
+      await updater.dispose();
       for (const p of programs.values()) await (await p).dispose();
     },
   };
-}
-
-async function compileUpdate(
-  shapes: Readonly<Record<string, readonly number[]>>,
-  optimiser: GradientTransformation,
-  options: CompileOptions,
-): Promise<{ updateProgram: Program; stateNames: readonly string[] }> {
-  const declare = (prefix: string, from: Readonly<Record<string, readonly number[]>>): Tensors =>
-    Object.fromEntries(Object.entries(from).map(([name, shape]) => [name, input(`${prefix}.${name}`, shape)]));
-  const parameters = declare("parameter", shapes);
-  const grads = declare("gradient", shapes);
-  const stateShapes = optimiser.init(shapes);
-  const step = optimiser.update(grads, declare("state", stateShapes), parameters);
-  const named = (prefix: string, tensors: Tensors): Record<string, Tensor> =>
-    Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${prefix}.${name}`, t]));
-  const next = Object.fromEntries(
-    Object.entries(parameters).map(([name, p]) => [name, add(p, step.updates[name] as Tensor)]),
-  );
-  const updateProgram = await compile(
-    {
-      ...named("parameter", next),
-      ...named("state", step.state),
-      ...named("report", step.report ?? {}),
-      grad_norm: globalNorm(Object.values(grads)),
-    },
-    options,
-  );
-  return { updateProgram, stateNames: Object.keys(stateShapes) };
 }

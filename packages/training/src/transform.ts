@@ -23,19 +23,47 @@ export interface GradientTransformation {
   readonly init: (shapes: Readonly<Record<string, readonly number[]>>) => StateShapes;
   /** `updates` come in as gradients (or what an earlier transformation made of them). */
   readonly update: (updates: Tensors, state: Tensors, parameters: Tensors) => TransformStep;
+  /** The same as one pass over this process's memory, for the CPU: as graph each operation is a pass of its own, with a copy at the end. */
+  readonly host?: HostUpdate;
+}
+
+/** Numbers by name: of parameters, or of an optimiser's state. */
+export type Arrays = Readonly<Record<string, Float32Array>>;
+
+/** An update in place; several in a chain follow one another, and later ones see parameters that are updated already. */
+export interface HostUpdate {
+  /** Scalars that {@link HostUpdate.apply} needs, from the state's own (counters), as graph; also for the log. */
+  readonly scalars: (state: Tensors) => Tensors;
+  readonly apply: (given: HostUpdateInputs) => void;
+}
+
+/** What a {@link HostUpdate} reads and changes. */
+export interface HostUpdateInputs {
+  readonly parameters: Arrays;
+  readonly gradients: Arrays;
+  readonly state: Arrays;
+  /** Joint norm of the gradients. */
+  readonly gradNorm: number;
+  readonly scalars: Readonly<Record<string, number>>;
 }
 
 /** Applies transformations one after the other; their states live under `0.`, `1.`, ... */
 export function chain(...parts: readonly GradientTransformation[]): GradientTransformation {
   const prefixed = <T>(record: Readonly<Record<string, T>>, i: number): Record<string, T> =>
     Object.fromEntries(Object.entries(record).map(([name, value]) => [`${i}.${name}`, value]));
-  const own = (state: Tensors, i: number): Tensors =>
+  const own = <T>(state: Readonly<Record<string, T>>, i: number): Record<string, T> =>
     Object.fromEntries(
       Object.entries(state).flatMap(([name, value]) =>
         name.startsWith(`${i}.`) ? [[name.slice(`${i}.`.length), value]] : [],
       ),
     );
+  const hosts = parts.flatMap(({ host }) => host ?? []);
+  const host: HostUpdate = {
+    scalars: (state) => Object.assign({}, ...hosts.map((h, i) => h.scalars(own(state, i)))) as Tensors,
+    apply: (given) => hosts.forEach((h, i) => h.apply({ ...given, state: own(given.state, i) })),
+  };
   return {
+    ...(hosts.length === parts.length ? { host } : {}),
     init: (shapes) => Object.assign({}, ...parts.map((p, i) => prefixed(p.init(shapes), i))) as StateShapes,
     update: (updates, state, parameters) => {
       let current = updates;
