@@ -5,6 +5,7 @@ export {
   languageModel,
   languageModelOver,
   openLanguageModel,
+  plannedPrecision,
   type LanguageModel,
   type LayersOptions,
   type OpenLanguageModelOptions,

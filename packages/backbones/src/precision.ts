@@ -6,6 +6,7 @@ import {
   type PackRequest,
   type PackedBlock,
   type PackedBlocks,
+  type PackedMatrix,
   type TensorSource,
   packWeights,
 } from "@emosllm/checkpoints";
@@ -80,26 +81,76 @@ function oneOf<T extends string | number>(key: string, value: T, accepted: reado
   return value;
 }
 
-/** Packs matrices, or finds them packed. Nothing for f32. Throws EmosllmError `usage` for unknown options, and what packing throws. */
-export async function packLinears(
+/** What is to be packed of each layer. Throws EmosllmError `usage` for unknown options. */
+function requestsFor(
   linears: readonly LinearToPack[],
-  { precision = "f32", blockSize, backward = "exact", packing }: PrecisionOptions,
-): Promise<PackedLinears> {
+  { precision = "f32", blockSize, backward = "exact" }: PrecisionOptions,
+): PackRequest[] {
   oneOf("precision", precision, PRECISIONS);
   oneOf("backward", backward, BACKWARDS);
-  if (precision === "f32") return { matrices: new Map(), weights: new Map() };
+  if (precision === "f32") return [];
   if (blockSize !== undefined)
     oneOf("blockSize", blockSize, precision === "int8" ? [...BLOCK_SIZES, "row"] : BLOCK_SIZES);
   const asked = blockSize === "row" ? undefined : blockSize;
-  const requests = linears.map(({ path, source, bits = BITS[precision], blockSize: usual }): PackRequest => {
+  const transposed = backward === "quantised";
+  return linears.map(({ path, source, bits = BITS[precision], blockSize: usual }): PackRequest => {
     // Layers with a block size of their own are those of few tokens.
     if (blockSize === "row" && usual === undefined)
-      return { name: path, sources: [source], bits, blockSize, transposed: backward === "quantised" };
+      return { name: path, sources: [source], bits, blockSize, transposed };
     const longest = Math.min(asked ?? usual ?? BLOCKS[precision], ...source.shape);
     const size = BLOCK_SIZES.findLast((b) => b <= longest) ?? BLOCK_SIZES[0];
-    return { name: path, sources: [source], bits, blockSize: size, transposed: backward === "quantised" };
+    return { name: path, sources: [source], bits, blockSize: size, transposed };
   });
-  const packed = await packWeights(requests, packing);
+}
+
+/** Packs matrices, or finds them packed. Nothing for f32. Throws EmosllmError `usage` for unknown options, and what packing throws. */
+export async function packLinears(linears: readonly LinearToPack[], options: PrecisionOptions): Promise<PackedLinears> {
+  const requests = requestsFor(linears, options);
+  return requests.length === 0
+    ? { matrices: new Map(), weights: new Map() }
+    : linearsOver((await packWeights(requests, options.packing)).matrices);
+}
+
+/** What {@link packLinears} would give, as shapes: no file is read or written, and programs cannot find the weights. */
+export function plannedLinears(linears: readonly LinearToPack[], options: PrecisionOptions): PackedLinears {
+  const matrices = requestsFor(linears, options).map(({ name, sources, bits, blockSize, transposed }): PackedMatrix => {
+    const [rows, columns] = (sources[0] as TensorSource).shape as readonly [number, number];
+    const blocks = (n: number, k: number, suffix: string): PackedBlocks => {
+      const [data, scales] =
+        blockSize === "row"
+          ? [[k, n], [n]]
+          : [
+              [n, Math.ceil(k / blockSize), (blockSize * bits) / 8],
+              [n, Math.ceil(k / blockSize)],
+            ];
+      const planned = (part: string, dtype: "u8" | "i8" | "f32", shape: number[]): TensorSource => ({
+        name: `${name}${suffix}.${part}`,
+        file: "",
+        offset: 0,
+        dtype,
+        shape,
+        length: shape.reduce((a, b) => a * b, dtype === "f32" ? 4 : 1),
+      });
+      return {
+        data: planned("packed", blockSize === "row" ? "i8" : "u8", data as number[]),
+        scales: planned("scales", "f32", scales as number[]),
+      };
+    };
+    return {
+      name,
+      rows,
+      columns,
+      bits,
+      blockSize,
+      ...blocks(rows, columns, ""),
+      ...(transposed ? { transposed: blocks(columns, rows, ".transposed") } : {}),
+    };
+  });
+  return linearsOver(new Map(matrices.map((m) => [m.name, m])));
+}
+
+/** Packed matrices as tensors of a graph. */
+function linearsOver(packed: ReadonlyMap<string, PackedMatrix>): PackedLinears {
   const weights = new Map<string, TensorSource>();
   const blocks = ({ data, scales }: PackedBlocks): NBitsBlocks => {
     const tensor = (source: TensorSource): ReturnType<typeof weight> => {
@@ -109,7 +160,7 @@ export async function packLinears(
     return { data: tensor(data), scales: tensor(scales) };
   };
   const matrices = new Map(
-    [...packed.matrices].map(([path, m]): [string, PackedProduct] => [
+    [...packed].map(([path, m]): [string, PackedProduct] => [
       path,
       {
         ...blocks(m),

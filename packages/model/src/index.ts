@@ -71,3 +71,10 @@ export {
   type SpeechWindows,
 } from "./timeline-windows.ts";
 export { measureClip, voiceDescriber, type VoiceManifest } from "./voice.ts";
+export {
+  predictTrainingMemory,
+  sizesOf,
+  type BatchSizes,
+  type TrainingMemory,
+  type TrainingMemoryOptions,
+} from "./training-memory.ts";

@@ -1,5 +1,6 @@
 export { evaluate } from "./evaluate.ts";
 export { elements, f32, hostTensor, HOST_ARRAYS, i64, zeros, type HostArrays, type HostTensor } from "./host-tensor.ts";
+export { liveBytes, type LiveBytes } from "./live-bytes.ts";
 export { lower, type LoweredModel, type Port } from "./lower.ts";
 export { mappedFiles } from "./mapped-files.ts";
 export {

@@ -130,6 +130,8 @@ export async function openProgram(
       graphOptimizationLevel: "all",
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
+      // A pattern is one block for all values of a shape of batch: another one for each, kept beside the arena.
+      enableMemPattern: false,
       executionMode: "sequential",
       logSeverityLevel: 4,
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),

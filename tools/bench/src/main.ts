@@ -8,6 +8,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   features: async () => (await import("./features.ts")).benchFeatures,
   precision: async () => (await import("./precision.ts")).benchPrecision,
   generate: async () => (await import("./generate.ts")).benchGenerate,
+  memory: async () => (await import("./memory.ts")).benchMemory,
   profile: async () => (await import("./profile.ts")).benchProfile,
   gradients: async () => (await import("./gradients.ts")).benchGradients,
   load: async () => (await import("./load.ts")).benchLoad,

@@ -50,6 +50,7 @@ export interface TrainingSetUp {
   readonly rows: readonly BatchRow[];
   readonly batch: LaidOutBatch;
   readonly trainer: EmoSllmTrainer;
+  readonly gradientCheckpointing: boolean;
 }
 
 /** Reads the flags and opens everything. `profile`: see the runtime's SessionOptions. Throws for a flag that does not fit. */
@@ -155,6 +156,7 @@ export async function setUpTraining(
     rows,
     batch: layOutBatch(rows, { vectors: projector.vectors, audioSize }),
     trainer,
+    gradientCheckpointing: values["gradient-checkpointing"],
   };
 }
 

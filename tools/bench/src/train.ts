@@ -1,12 +1,13 @@
 /** @file `bench train`: one training step at random weights, the reference's flags and fields. */
-import { openScorer } from "@emosllm/model";
+import { openScorer, predictTrainingMemory, sizesOf } from "@emosllm/model";
 import { round, setUpTraining } from "./set-up.ts";
 
 /** Runs the benchmark and gives its fields. */
 export async function benchTrain(argv: readonly string[]): Promise<Record<string, unknown>> {
   if (argv.some((a) => a === "--against" || a.startsWith("--against=")))
     return (await import("./against-torch.ts")).benchAgainstTorch(argv);
-  const { shape, precision, backward, steps, threads, parts, rows, batch, trainer } = await setUpTraining(argv);
+  const { shape, precision, backward, steps, threads, parts, rows, batch, trainer, gradientCheckpointing } =
+    await setUpTraining(argv);
   const train: number[] = [];
   const update: number[] = [];
   for (let i = 0; i < steps + 1; i++) {
@@ -40,6 +41,9 @@ export async function benchTrain(argv: readonly string[]): Promise<Record<string
     update_s: round(Math.min(...update) / 1000),
     infer_s: round(Math.min(...infer) / 1000),
     peak_rss_mib: Math.round(trainPeak / 1024),
+    predicted_rss_mib: Math.round(
+      predictTrainingMemory(parts, sizesOf(batch), { gradientCheckpointing }).peak / 2 ** 20,
+    ),
     train_utterances_per_s: round(rows.length / step),
   };
 }

@@ -11,6 +11,7 @@ import {
   type PrecisionOptions,
   matMulPacked,
   packLinears,
+  plannedLinears,
   withPacked,
 } from "../precision.ts";
 import type { Architecture } from "./architecture.ts";
@@ -77,6 +78,14 @@ export async function openLanguageModel(
   const config = parseModelConfig(raw);
   const checkpoint = await openCheckpoint(folder, options);
   return languageModel(config, checkpoint, await packLinears(linearsOf(config, checkpoint.tensors), options));
+}
+
+/** The model as it would be in another precision, for its shapes: nothing is packed, and programs cannot find the packed weights. */
+export function plannedPrecision(
+  { config, checkpoint }: Pick<LanguageModel, "config" | "checkpoint">,
+  options: PrecisionOptions,
+): LanguageModel {
+  return languageModel(config, checkpoint, plannedLinears(linearsOf(config, checkpoint.tensors), options));
 }
 
 /**

@@ -1,0 +1,93 @@
+/** @file Predicted memory of training against what a program really takes; whole processes: `npm run -s bench -- memory`. */
+import { checkpoint, gradients, input, matmul, mul, reshape, sum, tanh } from "@emosllm/graph";
+import { compile, feedsOf, liveBytes } from "@emosllm/runtime";
+import { expect, test } from "vitest";
+import {
+  type BatchRow,
+  type TrainingMemoryOptions,
+  buildGraph,
+  layOutBatch,
+  predictTrainingMemory,
+  sizesOf,
+  trainedShapes,
+  weightedLoss,
+  weightsOf,
+} from "../src/index.ts";
+import { AUDIO_SIZE, randoms, tinyModel } from "./tiny.ts";
+
+test("values are held from the op that makes them to their last reader", () => {
+  const x = input("x", ["n", 10]);
+  const y = matmul(x, input("w", [10, 30])); // 120n bytes
+  const z = mul(reshape(y, ["n", 3, 10]), 2); // in y's place
+  const back = matmul(reshape(z, ["n", 30]), input("v", [30, 5])); // 20n
+  expect(liveBytes([sum(back)], { n: 4 })).toMatchObject({ peak: (120 + 20) * 4 });
+  // Read again at the end, y stays, and z has memory of its own.
+  const both = sum(mul(y, reshape(z, ["n", 30])));
+  expect(liveBytes([both], { n: 4 })).toMatchObject({ peak: 240 * 4 });
+  expect(() => liveBytes([both], {})).toThrow("No value for the dimension 'n'");
+});
+
+test("layers that are computed again keep what enters them", () => {
+  const of = (recompute: boolean): number => {
+    const w = input("w", [8, 8]);
+    let h = input("x", ["n", 8]);
+    for (let layer = 0; layer < 10; layer++) {
+      h = checkpoint(h, { recompute });
+      for (let i = 0; i < 4; i++) h = tanh(matmul(h, w));
+    }
+    return liveBytes(gradients(sum(h), [w]), { n: 1000 }).peak / (1000 * 8 * 4);
+  };
+  // Four values of each of ten layers and a few at work; or one of each, four of one layer, and a few.
+  expect(of(false)).toBeGreaterThan(40);
+  expect(of(false)).toBeLessThan(44);
+  expect(of(true)).toBeGreaterThan(13);
+  expect(of(true)).toBeLessThan(18);
+});
+
+const r = randoms(5);
+const ids = (n: number): number[] => Array.from({ length: n }, () => Math.floor((r() + 1) * 19.9));
+const rows = (count: number, frames: number): BatchRow[] => {
+  const before = ids(6);
+  return Array.from({ length: count }, () => ({
+    before,
+    after: ids(4),
+    answers: [ids(2)],
+    frames: { length: frames, data: Float32Array.from({ length: frames * AUDIO_SIZE }, () => r()) },
+  }));
+};
+
+test("the values of a step take what was predicted, within 20 %", async () => {
+  const { parts, parameters } = await tinyModel(3);
+  const batch = layOutBatch(rows(24, 700), { vectors: parts.projector.vectors, audioSize: AUDIO_SIZE });
+  const { values } = predictTrainingMemory(parts, sizesOf(batch));
+  const graph = buildGraph(parts, batch.form);
+  const loss = weightedLoss(graph);
+  const names = Object.keys(graph.parameters);
+  const ds = gradients(loss, Object.values(graph.parameters));
+  const program = await compile(
+    { loss, ...Object.fromEntries(names.map((name, i) => [name, ds[i]!])) },
+    { weights: weightsOf(parts) },
+  );
+  const feeds = feedsOf(program, { ...batch.feeds, ...parameters });
+  const before = process.memoryUsage.rss();
+  await program.run(feeds);
+  const taken = process.memoryUsage.rss() - before;
+  await program.dispose();
+  expect(values).toBeGreaterThan(250e6); // against which what else the process does is little
+  expect(Math.abs(values / taken - 1)).toBeLessThan(0.2);
+});
+
+test("each option changes what it is about", async () => {
+  const { parts } = await tinyModel(3);
+  const sizes = { rows: 4, prefix: 6, suffix: 90, frames: 10, labels: 8 };
+  const of = (options?: TrainingMemoryOptions) => predictTrainingMemory(parts, sizes, options);
+  const plain = of();
+  const trained = Object.values(trainedShapes(parts)).reduce((n, s) => n + s.reduce((a, b) => a * b, 1), 0);
+  expect(plain.peak).toBe(plain.process + plain.weights + plain.trained + plain.values);
+  expect(of({ gradientAccumulationSteps: 2 }).trained - plain.trained).toBe(4 * trained);
+  expect(of({ averages: true }).trained - plain.trained).toBe(4 * trained);
+  expect(predictTrainingMemory(parts, { ...sizes, rows: 8, labels: 16 }).values).toBeGreaterThan(plain.values);
+  expect(of({ precision: "int8", backward: "exact" }).weights).toBeLessThan(plain.weights);
+  expect(of({ precision: "int8" }).weights).toBeGreaterThan(of({ precision: "int8", backward: "exact" }).weights);
+  expect(() => of({ precision: "int3" as "int8" })).toThrow("precision 'int3' is not one of f32, int8, int4");
+});
