@@ -8,7 +8,9 @@ export {
   plannedPrecision,
   type LanguageModel,
   type LayersOptions,
+  type ModelFunctions,
   type OpenLanguageModelOptions,
+  type Replaced,
 } from "./language/language-model.ts";
 export {
   causalLayout,

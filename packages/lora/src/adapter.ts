@@ -1,33 +1,24 @@
 /** @file The trained part of a LoRA adapter: names and shapes as PEFT's files have them, and how it enters a backbone's linear layers. */
-import { type Linear, type TensorTable, frozen, linearOver } from "@emosllm/backbones";
-import {
-  type Shape,
-  type Tensor,
-  add,
-  concat,
-  constant,
-  div,
-  dropout,
-  matmul,
-  mul,
-  split,
-  sqrt,
-  sub,
-  sum,
-} from "@emosllm/graph";
+import type { Linear, ModelFunctions } from "@emosllm/backbones";
+import type { Shape, Tensor } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
+import { type AdaptableModel, adaptedModel } from "./adapted-model.ts";
+import {
+  EMBEDDING,
+  EMBEDDING_WEIGHT,
+  type LoraBase,
+  OUTPUT_WEIGHT,
+  embeddingPath,
+  isTied,
+  outputPath,
+  sourceOf,
+} from "./base.ts";
 import type { LoraConfig } from "./config.ts";
-import { constantCopy } from "./constant-copy.ts";
 import { type InitialFactors, beginsWithBase } from "./initial-factors.ts";
-import { loraNames } from "./names.ts";
+import { adaptedLayers } from "./linear-layers.ts";
+import { PREFIX, namesOf, tokenRowsName } from "./names.ts";
 import { replacedTensors } from "./replaced.ts";
 import { type LoraTarget, loraTargets, matchTargets } from "./targets.ts";
-
-/** The base's linear layers: paths and `[out, in]`. */
-export interface LoraBase {
-  readonly linearPaths: readonly string[];
-  readonly tensors: TensorTable;
-}
 
 /** A trained tensor as graph, by PEFT's name. */
 export type Parameter = (name: string, shape: Shape) => Tensor;
@@ -38,8 +29,8 @@ export interface ApplyOptions {
   readonly dropoutKey?: Tensor;
 }
 
-/** An adapter without its numbers. */
-export interface LoraAdapter {
+/** What an adapter changes, by the names of PEFT's files. */
+export interface AdapterLayout {
   readonly config: LoraConfig;
   readonly targets: readonly LoraTarget[];
   /** Shapes by PEFT's names: A `[r, in]`, B `[out, r]`, then what else the config trains. */
@@ -48,7 +39,22 @@ export interface LoraAdapter {
   readonly replaced: ReadonlyMap<string, string>;
   /** What A and B began with and the base is without, for "pissa" and "olora". */
   readonly initial: InitialFactors | undefined;
-  /** The backbone's linear layers with the adapter: W x + scaling * B(A x); with DoRA m / |W + scaling * B A| times that. */
+  /** Tokens whose embeddings are trained (`trainable_token_indices`), in the order of their rows. */
+  readonly tokens: readonly number[];
+  /** Tensors that PEFT's files hold once more by another name: that name -> the name in `parameters`. */
+  readonly copies: ReadonlyMap<string, string>;
+}
+
+/** An adapter without its numbers. */
+export interface LoraAdapter extends AdapterLayout {
+  /** What it changes beside linear layers: names of the base's tensors. {@link LoraAdapter.apply} alone does not reach these. */
+  readonly outsideLinear: readonly string[];
+  /** The language model with the adapter: linear layers, embeddings, norms and output. */
+  readonly adapt: (model: AdaptableModel, parameter: Parameter, options?: ApplyOptions) => ModelFunctions;
+  /**
+   * A backbone's linear layers with the adapter: W x + scaling * B(A x); with DoRA m / |W + scaling * B A| times that. Throws EmosllmError
+   * `not_supported` for an adapter that changes more than linear layers.
+   */
   readonly apply: (linear: Linear, parameter: Parameter, options?: ApplyOptions) => Linear;
 }
 
@@ -61,7 +67,6 @@ const UNSUPPORTED: readonly string[] = [
   "megatron_config",
   "monteclora_config",
   "target_parameters",
-  "trainable_token_indices",
   "use_bdlora",
   "use_qalora",
   "velora_config",
@@ -90,10 +95,6 @@ function refuseUnsupported(config: LoraConfig, given: InitialFactors | undefined
     );
 }
 
-/** The output layer, where it has weights of its own. */
-const outputPath = (tensors: TensorTable): string | undefined =>
-  tensors.has("lm_head.weight") ? "lm_head" : undefined;
-
 /** Options of {@link loraAdapter}. */
 export interface LoraAdapterOptions {
   /** Throw for target names that match nothing (the default); otherwise they are left out. */
@@ -109,102 +110,88 @@ export function loraAdapter(
   { strict = true, initial }: LoraAdapterOptions = {},
 ): LoraAdapter {
   refuseUnsupported(config, initial);
-  const output = outputPath(base.tensors);
+  const [output, embedding] = [outputPath(base), embeddingPath(base)];
   const find = strict
     ? loraTargets
     : (...args: Parameters<typeof matchTargets>): readonly LoraTarget[] => matchTargets(...args).targets;
-  const targets = find(config, base.linearPaths, output);
-  const byPath = new Map(targets.map((t) => [t.path, t]));
+  const targets = find(config, base.linearPaths, output, embedding);
+  refuseEmbeddings(config, base, targets);
   const linearModules = new Set([...base.linearPaths, ...(output === undefined ? [] : [output])]);
-  const replaced = replacedTensors(config, base.tensors, new Set(byPath.keys()), linearModules);
+  const replaced = replacedTensors(config, base, new Set(targets.map((t) => t.path)), linearModules);
+  const tokens = trainedTokens(config, base);
 
-  const shapeOf = (name: string): readonly number[] => base.tensors.get(name)?.shape ?? [];
+  const shapeOf = (name: string): readonly number[] => sourceOf(base, name)?.shape ?? [];
   const parameters: Record<string, readonly number[]> = {};
-  for (const { path, rank } of targets) {
-    const [out, input] = shapeOf(`${path}.weight`) as readonly [number, number];
-    const names = loraNames(path);
-    parameters[names.a] = [rank, input];
-    parameters[names.b] = [out, rank];
+  for (const target of targets) {
+    const [rows, columns] = shapeOf(`${target.path}.weight`) as readonly [number, number];
+    const [out, input] = target.embedding ? [columns, rows] : [rows, columns];
+    const names = namesOf(target);
+    parameters[names.a] = [target.rank, input];
+    parameters[names.b] = [out, target.rank];
     if (config.lora_bias) parameters[names.bBias] = [out];
     if (config.use_dora) parameters[names.magnitude] = [out];
   }
   for (const [from, name] of replaced) parameters[name] = shapeOf(from);
+  if (tokens.length > 0) parameters[tokenRowsName(EMBEDDING)] = [tokens.length, shapeOf(EMBEDDING_WEIGHT)[1] as number];
 
-  const streams = new Map(targets.map((t, i) => [t.path, i]));
-  const apply: LoraAdapter["apply"] = (linear, parameter, { dropoutKey } = {}) => {
-    const get = (name: string): Tensor => parameter(name, parameters[name] as Shape);
-    const trained = (name: string): Tensor | undefined => {
-      const own = replaced.get(name);
-      return own === undefined ? undefined : get(own);
-    };
-    const inBase = (name: string): Tensor => frozen(base.tensors, name);
-    const whole = linearOver(new Set(base.tensors.keys()), (name) => trained(name) ?? inBase(name));
-
-    const rate = dropoutKey ? config.lora_dropout : 0;
-    /** A x of each target. Without dropout all see the same x, so that their A's are one product. */
-    const lowRank = (found: readonly LoraTarget[], x: Tensor): { low: Tensor; seen: Tensor }[] => {
-      if (dropoutKey && rate > 0)
-        return found.map(({ path }) => {
-          const seen = dropout(x, dropoutKey, { rate, stream: streams.get(path) as number });
-          return { seen, low: matmul(seen, get(loraNames(path).a), { transB: true }) };
-        });
-      if (found.length === 0) return [];
-      const all = concat(
-        found.map(({ path }) => get(loraNames(path).a)),
-        0,
-      );
-      const low = matmul(x, all, { transB: true });
-      const ranks = found.map(({ rank }) => rank);
-      return split(low, 1, ranks).map((part) => ({ seen: x, low: part }));
-    };
-
-    /** W x + b -> the same without the part of W that A and B began with. */
-    const withoutInitial = ({ path, rank, scaling }: LoraTarget, y: Tensor, x: Tensor): Tensor => {
-      const factor = initial?.get(path);
-      if (!factor) return y;
-      const A = constant(factor.a, [rank, factor.a.length / rank]);
-      const B = constant(factor.b, [factor.b.length / rank, rank]);
-      return sub(y, matmul(matmul(x, A, { transB: true }), B, { transB: true, alpha: scaling }));
-    };
-
-    /** W x + b -> the same with the adapter. */
-    const adapted = (
-      target: LoraTarget,
-      y: Tensor,
-      x: Tensor,
-      { low, seen }: { low: Tensor; seen: Tensor },
-    ): Tensor => {
-      const names = loraNames(target.path);
-      const [A, B] = [get(names.a), get(names.b)];
-      const change = matmul(low, B, { transB: true, alpha: target.scaling });
-      if (config.lora_bias) return add(y, add(change, mul(get(names.bBias), target.scaling)));
-      if (!config.use_dora) return add(y, change);
-      // Liu et al. 2024 (arXiv 2402.09353), equation 5; its section 4.3 takes the norm as a constant.
-      const W = inBase(`${target.path}.weight`);
-      const moved = add(W, matmul(constantCopy(B), constantCopy(A), { alpha: target.scaling }));
-      const factor = div(get(names.magnitude), sqrt(sum(mul(moved, moved), 1)));
-      const biasName = `${target.path}.bias`;
-      const bias = base.tensors.has(biasName) ? (trained(biasName) ?? inBase(biasName)) : undefined;
-      const plain = seen === x ? (bias ? sub(y, bias) : y) : matmul(seen, W, { transB: true });
-      return add(y, add(mul(sub(factor, 1), plain), mul(factor, change)));
-    };
-
-    return (paths, x) => {
-      const asked = paths.filter((path) => !replaced.has(`${path}.weight`));
-      const given = asked.length === 0 ? [] : linear(asked, x);
-      const found = asked.flatMap((path) => byPath.get(path) ?? []);
-      const low = new Map(lowRank(found, x).map((l, i) => [found[i], l]));
-      return paths.map((path) => {
-        const at = asked.indexOf(path);
-        if (at < 0) return whole([path], x)[0] as Tensor;
-        let y = given[at] as Tensor;
-        const bias = trained(`${path}.bias`);
-        if (bias) y = add(y, sub(bias, inBase(`${path}.bias`)));
-        const target = byPath.get(path);
-        const own = target && low.get(target);
-        return own ? adapted(target, withoutInitial(target, y, x), x, own) : y;
-      });
-    };
+  const outsideLinear = [
+    ...targets.flatMap((t) => (t.embedding ? [`${t.path}.weight`] : [])),
+    ...[...replaced.keys()].filter((name) => !linearModules.has(name.slice(0, name.lastIndexOf(".")))),
+    ...(tokens.length > 0 ? [EMBEDDING_WEIGHT] : []),
+  ];
+  // PEFT ties the output to trained embeddings, and writes both.
+  const ensured = config["ensure_weight_tying"] === true && isTied(base) && !replaced.has(OUTPUT_WEIGHT);
+  const embeddings = ensured ? replaced.get(EMBEDDING_WEIGHT) : undefined;
+  const copies = new Map(embeddings === undefined ? [] : [[PREFIX + OUTPUT_WEIGHT, embeddings] as const]);
+  const layout: AdapterLayout = { config, targets, parameters, replaced, initial, tokens, copies };
+  return {
+    ...layout,
+    outsideLinear,
+    adapt: (model, parameter, options = {}) => adaptedModel(layout, base, model, parameter, options),
+    apply: (linear, parameter, options = {}) => {
+      if (outsideLinear.length > 0)
+        throw new EmosllmError(
+          "not_supported",
+          `the adapter changes ${outsideLinear.slice(0, 3).join(", ")}, which is no linear layer; here only linear layers can be adapted`,
+        );
+      return adaptedLayers(layout, base, linear, parameter, options);
+    },
   };
-  return { config, targets, parameters, replaced, initial, apply };
+}
+
+/** PEFT has no bias beside an embedding's B, and ties the output to adapted embeddings by an adapter of its own. */
+function refuseEmbeddings(config: LoraConfig, base: LoraBase, targets: readonly LoraTarget[]): void {
+  const target = targets.find((t) => t.embedding);
+  if (!target) return;
+  const reason = config.lora_bias
+    ? "lora_bias: PEFT has none for embeddings"
+    : beginsWithBase(config)
+      ? `init_lora_weights '${String(config.init_lora_weights)}': it is defined for linear layers`
+      : config["ensure_weight_tying"] === true && isTied(base)
+        ? "ensure_weight_tying: train the embeddings whole (modules_to_save) instead"
+        : undefined;
+  if (reason !== undefined)
+    throw new EmosllmError("not_supported", `adapter_config.json: an adapter on ${target.path} with ${reason}`);
+}
+
+/** `trainable_token_indices`: a list, or one by the name of the embeddings. Throws EmosllmError `adapter_invalid`, `not_supported`. */
+function trainedTokens(config: LoraConfig, base: LoraBase): readonly number[] {
+  const asked = config["trainable_token_indices"] ?? null;
+  if (asked === null) return [];
+  const rows = base.tensors.get(EMBEDDING_WEIGHT)?.shape[0] ?? 0;
+  const byName = Array.isArray(asked) ? { embed_tokens: asked as unknown[] } : (asked as Record<string, unknown>);
+  const other = Object.keys(byName).find((name) => !`.${EMBEDDING}`.endsWith(`.${name}`));
+  if (other !== undefined)
+    throw new EmosllmError(
+      "not_supported",
+      `adapter_config.json: trainable_token_indices of '${other}' is not supported; of embed_tokens it is`,
+    );
+  const ids = Object.values(byName).flat();
+  const wrong = ids.find((id) => !(Number.isInteger(id) && (id as number) >= 0 && (id as number) < rows));
+  if (wrong !== undefined)
+    throw new EmosllmError(
+      "adapter_invalid",
+      `adapter_config.json: trainable_token_indices holds ${JSON.stringify(wrong)}; the base has tokens 0 to ${rows - 1}`,
+    );
+  return ids as number[];
 }

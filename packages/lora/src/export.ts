@@ -4,7 +4,8 @@
  */
 import type { StoredTensor } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
-import { type LoraBase, loraAdapter } from "./adapter.ts";
+import { loraAdapter } from "./adapter.ts";
+import type { LoraBase } from "./base.ts";
 import { loraConfig } from "./config.ts";
 import type { LoadedAdapter } from "./load.ts";
 import { loraNames } from "./names.ts";
@@ -16,6 +17,8 @@ const REFUSED: readonly (readonly [(a: LoadedAdapter) => boolean, string])[] = [
   [({ config }) => config.lora_bias, "lora_bias: they have no place for lora_B.bias"],
   [({ config }) => config.bias !== "none", "bias: they have no place for trained biases"],
   [({ config }) => (config.modules_to_save ?? []).length > 0, "modules_to_save: they have no place for whole modules"],
+  [({ adapter }) => adapter.tokens.length > 0, "trainable_token_indices: they have no place for rows of embeddings"],
+  [({ adapter }) => adapter.targets.some((t) => t.embedding), "an adapter on the embeddings: vLLM takes none"],
 ];
 
 /**

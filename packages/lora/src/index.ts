@@ -1,11 +1,13 @@
 export {
   loraAdapter,
+  type AdapterLayout,
   type ApplyOptions,
   type LoraAdapter,
   type LoraAdapterOptions,
-  type LoraBase,
   type Parameter,
 } from "./adapter.ts";
+export type { AdaptableModel } from "./adapted-model.ts";
+export type { LoraBase } from "./base.ts";
 export { loraConfig, loraConfigText, LORA_DEFAULTS, readLoraConfig, type LoraConfig } from "./config.ts";
 export { exportAdapter } from "./export.ts";
 export { firstValues } from "./first-values.ts";
@@ -19,7 +21,7 @@ export {
 } from "./initial-factors.ts";
 export { loraPlusRateFactor } from "./lora-plus.ts";
 export { mergeAdapter, type MergeDType, type MergeOptions, type MergeResult } from "./merge.ts";
-export { loraNames, type LoraNames } from "./names.ts";
+export { loraNames, namesOf, type LoraNames } from "./names.ts";
 export { applyPerRow, type ParameterOf } from "./per-row.ts";
 export { plainConfig, plainLora, trainedHalf, type PlainLora } from "./plain.ts";
 export { saveAdapter, type AdapterContents, type AdapterDType, type SaveAdapterOptions } from "./save.ts";

@@ -5,7 +5,7 @@
  */
 import { readTensor } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
-import type { LoraBase } from "./adapter.ts";
+import { type LoraBase, embeddingPath, outputPath } from "./base.ts";
 import type { LoraConfig } from "./config.ts";
 import { type SingularTriplets, approximateSingular, firstQr, largestSingular, matrixOf } from "./svd.ts";
 import { loraTargets } from "./targets.ts";
@@ -35,7 +35,7 @@ export const beginsWithBase = ({ init_lora_weights: kind }: LoraConfig): boolean
 
 /**
  * First values of A and B where `init_lora_weights` is "pissa", "pissa_niter_N" or "olora"; undefined for other kinds. Signs of a row of A
- * and its column of B are free. Throws EmosllmError `not_supported` with `use_dora` (PEFT cannot make a plain LoRA of it), or
+ * and its column of B are free. Throws EmosllmError `not_supported`
  * where the rank exceeds a matrix' smaller side.
  */
 export async function initialFactors(
@@ -45,12 +45,11 @@ export async function initialFactors(
 ): Promise<InitialFactors | undefined> {
   if (!beginsWithBase(config)) return undefined;
   const kind = String(config.init_lora_weights).toLowerCase();
-  if (config.use_dora)
-    throw new EmosllmError("not_supported", `init_lora_weights '${kind}' with use_dora is not supported`);
   const rounds = NITER.exec(kind)?.[1];
-  const targets = loraTargets(config, base.linearPaths, base.tensors.has("lm_head.weight") ? "lm_head" : undefined);
+  const targets = loraTargets(config, base.linearPaths, outputPath(base), embeddingPath(base));
   const factors = new Map<string, InitialFactor>();
-  for (const { path, rank, scaling } of targets) {
+  for (const { path, rank, scaling, embedding } of targets) {
+    if (embedding) continue; // refused by loraAdapter
     const source = base.tensors.get(`${path}.weight`);
     const [out, input] = (source?.shape ?? []) as readonly [number, number];
     if (!source || rank > Math.min(out, input))

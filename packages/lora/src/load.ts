@@ -1,13 +1,20 @@
 /** @file Reads an adapter's folder and holds it against a base: nothing missing, nothing left over, every shape right, something learned. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Checkpoint, type StoredTensor, openCheckpoint, readTensor } from "@emosllm/checkpoints";
+import {
+  type Checkpoint,
+  type StoredTensor,
+  type TensorSource,
+  openCheckpoint,
+  readTensor,
+} from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
-import { type LoraAdapter, type LoraBase, loraAdapter } from "./adapter.ts";
+import { type LoraAdapter, loraAdapter } from "./adapter.ts";
+import { type LoraBase, embeddingPath, outputPath } from "./base.ts";
 import { type LoraConfig, readLoraConfig } from "./config.ts";
 import { firstValues } from "./first-values.ts";
 import { type InitialFactors, beginsWithBase, initialFactors } from "./initial-factors.ts";
-import { PREFIX, loraNames } from "./names.ts";
+import { type LoraNames, PREFIX, namesOf } from "./names.ts";
 import { plainLora } from "./plain.ts";
 import { matchTargets } from "./targets.ts";
 
@@ -74,8 +81,7 @@ export async function loadAdapter(
   const config = await readLoraConfig(folder);
   const initial = await knownFactors(config, base);
   const adapter = loraAdapter(config, base, { strict, initial });
-  const output = base.tensors.has("lm_head.weight") ? "lm_head" : undefined;
-  const { unmatched } = matchTargets(config, base.linearPaths, output);
+  const { unmatched } = matchTargets(config, base.linearPaths, outputPath(base), embeddingPath(base));
   const file = await weightsFile(folder);
   const found = (await openCheckpoint(file)).tensors;
   const tensors = new Map<string, StoredTensor & { dtype: "f32"; data: Float32Array }>();
@@ -91,13 +97,16 @@ export async function loadAdapter(
     }
   }
   const isZero = (name: string): boolean => tensors.get(name)?.data.every((v) => v === 0) ?? true;
+  // Of embeddings A begins with zeros and B is drawn, in PEFT.
+  const changesNothing = ({ a, b, bBias }: LoraNames, embedding: boolean): boolean =>
+    (isZero(b) || (embedding && isZero(a))) && isZero(bBias);
   const report: AdapterReport = {
     unmatched,
     missing,
     unexpected: await unexpectedNames(found, adapter, base),
     wrongShape,
     notFinite,
-    allZero: adapter.targets.every(({ path }) => isZero(loraNames(path).b) && isZero(loraNames(path).bBias)),
+    allZero: adapter.targets.every((t) => changesNothing(namesOf(t), t.embedding ?? false)),
   };
   if (strict) refuse(file, report);
   const absent = [...missing, ...wrongShape.map((w) => w.name)];
@@ -119,7 +128,7 @@ async function knownFactors(config: LoraConfig, base: LoraBase): Promise<Initial
 }
 
 /**
- * What the adapter has no use for. PEFT also stores the base's own weight of a targeted output layer (`lm_head.base_layer.weight`): as
+ * What the adapter has no use for. PEFT also stores the base's own weight of a targeted output layer or embedding (`lm_head.base_layer.weight`): as
  * long as it equals the base's, it is no surprise.
  */
 async function unexpectedNames(
@@ -130,15 +139,20 @@ async function unexpectedNames(
   const unexpected: string[] = [];
   for (const [name, source] of found) {
     if (name in adapter.parameters) continue;
+    const copied = found.get(adapter.copies.get(name) ?? "");
+    if (copied && (await sameValues(copied, source))) continue;
     const target = adapter.targets.find(({ path }) => name === `${PREFIX}${path}.base_layer.weight`);
     const own = target && base.tensors.get(`${target.path}.weight`);
-    if (own && own.shape.join() === source.shape.join()) {
-      const [ours, theirs] = await Promise.all([readTensor(own, "f32"), readTensor(source, "f32")]);
-      if (ours.every((v, i) => v === theirs[i])) continue;
-    }
+    if (own && (await sameValues(own, source))) continue;
     unexpected.push(name);
   }
   return unexpected;
+}
+
+async function sameValues(a: TensorSource, b: TensorSource): Promise<boolean> {
+  if (a.shape.join() !== b.shape.join()) return false;
+  const [ours, theirs] = await Promise.all([readTensor(a, "f32"), readTensor(b, "f32")]);
+  return ours.every((v, i) => v === theirs[i]);
 }
 
 /** At most this many names in a message. */

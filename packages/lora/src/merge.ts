@@ -6,16 +6,19 @@ import {
   type StoredTensor,
   type TensorSource,
   DTYPES,
+  bf16ToF32,
   elementCount,
+  f16ToF32,
   f32ToBf16,
   f32ToF16,
   readTensor,
   writeSafetensors,
 } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
-import { rowNorms } from "./first-values.ts";
+import { EMBEDDING, EMBEDDING_WEIGHT, OUTPUT_WEIGHT, isTied } from "./base.ts";
+import { columnNorms, rowNorms } from "./first-values.ts";
 import { type LoadedAdapter, loadAdapter } from "./load.ts";
-import { loraNames } from "./names.ts";
+import { loraNames, namesOf, tokenRowsName } from "./names.ts";
 import { writeTextWhole } from "./save.ts";
 import type { LoraTarget } from "./targets.ts";
 
@@ -50,7 +53,8 @@ const WEIGHTS = /\.(safetensors|bin|pt|pth|gguf)$|\.index\.json$/;
 
 /**
  * Writes `out`: the base's other files, and its weights with W + scaling * B A (DoRA: m / |W + scaling * B A| times that), trained
- * biases and whole modules in place. Computed in f32 and stored in the base's dtype, as PEFT's `merge_and_unload` does, or in `dtype`.
+ * biases, whole modules and rows of embeddings in place. Where embeddings and a tied output matrix part, both are written and config.json
+ * says so. Computed in f32 and stored in the base's dtype, as PEFT's `merge_and_unload` does, or in `dtype`.
  * Throws EmosllmError `adapter_invalid`, `not_supported` (lora_bias over a layer without bias, as in PEFT), `usage` when `out` is
  * there already, `disk_full`.
  */
@@ -80,10 +84,14 @@ export async function mergeAdapter({
     for (const name of await readdir(base))
       if (!WEIGHTS.test(name))
         await cp(join(base, name), join(temporary, name), { recursive: true, dereference: true });
-    if (dtype) await setTorchDtype(join(temporary, "config.json"), dtype);
+    const configFile = join(temporary, "config.json");
+    if (dtype) await editConfig(configFile, (config) => setTorchDtype(config, dtype));
+    const apart = isTied({ tensors }) ? outputApart(loaded, tensors) : undefined;
+    if (apart) await editConfig(configFile, (config) => (config["tie_word_embeddings"] = false));
     /** The tensor as it is to be stored. */
     const wanted = (t: TensorSource): TensorSource => (dtype && FLOATS.has(t.dtype) ? { ...t, dtype } : t);
-    const shards = shardsOf([...tensors.values()].map(wanted), maxShardBytes);
+    const all = [...tensors.values(), ...(apart ? [apart] : [])];
+    const shards = shardsOf(all.map(wanted), maxShardBytes);
     const fileName = (i: number): string =>
       shards.length === 1
         ? "model.safetensors"
@@ -92,7 +100,7 @@ export async function mergeAdapter({
     for (const [i, shard] of shards.entries()) {
       const contents = new Map<string, StoredTensor>();
       for (const { name, dtype: into } of shard) {
-        const source = tensors.get(name) as TensorSource;
+        const source = name === apart?.name ? apart : (tensors.get(name) as TensorSource);
         contents.set(name, await (changes.get(name) ?? asItIs)(source, into));
         weightMap[name] = fileName(i);
       }
@@ -149,12 +157,35 @@ function stored({ name, shape }: TensorSource, dtype: DType, values: Float32Arra
 }
 
 /** transformers reads the type from config.json: `dtype`, and `torch_dtype` before version 5. */
-async function setTorchDtype(file: string, dtype: MergeDType): Promise<void> {
-  const config = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
+function setTorchDtype(config: Record<string, unknown>, dtype: MergeDType): void {
   for (const key of ["dtype", "torch_dtype"]) if (key in config) config[key] = TORCH_DTYPES[dtype];
   if (!("dtype" in config)) config["torch_dtype"] = TORCH_DTYPES[dtype];
+}
+
+async function editConfig(file: string, change: (config: Record<string, unknown>) => void): Promise<void> {
+  const config = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
+  change(config);
   await writeTextWhole(file, `${JSON.stringify(config, null, 2)}\n`);
 }
+
+/**
+ * The output matrix of a tied base, where merging makes it another one than the embeddings: the adapter trained one of them, or adapted
+ * the embeddings. Rows of tokens, and `ensure_weight_tying`, change both.
+ */
+function outputApart({ adapter }: LoadedAdapter, base: ReadonlyMap<string, TensorSource>): TensorSource | undefined {
+  const embeddings = base.get(EMBEDDING_WEIGHT) as TensorSource;
+  const own =
+    adapter.replaced.has(OUTPUT_WEIGHT) ||
+    (adapter.replaced.has(EMBEDDING_WEIGHT) && adapter.copies.size === 0) ||
+    adapter.targets.some((t) => t.embedding);
+  return own ? { ...embeddings, name: OUTPUT_WEIGHT } : undefined;
+}
+
+/** f32 values as they are after being stored in a narrower type. */
+const ROUND: Readonly<Partial<Record<DType, (values: Float32Array) => Float32Array>>> = {
+  bf16: (values) => bf16ToF32(f32ToBf16(values)),
+  f16: (values) => f16ToF32(f32ToF16(values)),
+};
 
 type Change = (source: TensorSource, into: DType) => Promise<StoredTensor>;
 
@@ -167,8 +198,29 @@ function changesOf(
   const value = (name: string): Float32Array => tensors.get(name)?.data as Float32Array;
   for (const [from, name] of adapter.replaced)
     changes.set(from, (source, into) => Promise.resolve(stored(source, into, value(name))));
+  const rows = tensors.get(tokenRowsName(EMBEDDING))?.data;
+  const putRows = (W: Float32Array): Float32Array => {
+    if (!rows) return W;
+    const width = rows.length / adapter.tokens.length;
+    adapter.tokens.forEach((id, slot) => W.set(rows.subarray(slot * width, (slot + 1) * width), id * width));
+    return W;
+  };
+  if (rows)
+    for (const name of [EMBEDDING_WEIGHT, ...(isTied({ tensors: base }) ? [OUTPUT_WEIGHT] : [])])
+      if (!changes.has(name))
+        changes.set(name, async (source, into) => stored(source, into, putRows(await readTensor(source, "f32"))));
   for (const target of adapter.targets) {
-    const names = loraNames(target.path);
+    const names = namesOf(target);
+    if (target.embedding) {
+      changes.set(`${target.path}.weight`, async (source, into) => {
+        const W = await readTensor(source, "f32");
+        // PEFT rounds what it adds to embeddings to their type first (but for DoRA).
+        const round = config.use_dora ? undefined : ROUND[source.dtype];
+        const merged = addTransposed(W, value(names.b), value(names.a), target, round);
+        return stored(source, into, putRows(config.use_dora ? rescaleColumns(merged, value(names.magnitude)) : merged));
+      });
+      continue;
+    }
     changes.set(`${target.path}.weight`, async (source, into) => {
       const merged = addProduct(await readTensor(source, "f32"), value(names.b), value(names.a), target);
       return stored(source, into, config.use_dora ? rescaleRows(merged, value(names.magnitude)) : merged);
@@ -206,6 +258,32 @@ function addProduct(W: Float32Array, B: Float32Array, A: Float32Array, { rank, s
       result[o * width + i] = (W[o * width + i] as number) + Math.fround(Math.fround(row[i] as number) * scaling);
   }
   return result;
+}
+
+/** W [vocabulary, width] + scaling * (B [width, r] A [r, vocabulary])^T, as {@link addProduct}. */
+function addTransposed(
+  W: Float32Array,
+  B: Float32Array,
+  A: Float32Array,
+  { rank, scaling }: LoraTarget,
+  round: (values: Float32Array) => Float32Array = (values) => values,
+): Float32Array {
+  const [width, vocabulary] = [B.length / rank, A.length / rank];
+  const change = new Float32Array(W.length);
+  for (let v = 0; v < vocabulary; v++)
+    for (let d = 0; d < width; d++) {
+      let sum = 0;
+      for (let k = 0; k < rank; k++) sum += (B[d * rank + k] as number) * (A[k * vocabulary + v] as number);
+      change[v * width + d] = Math.fround(sum) * scaling;
+    }
+  return round(change).map((c, i) => c + (W[i] as number));
+}
+
+/** Each column scaled to the length that `magnitude` gives it. */
+function rescaleColumns(matrix: Float32Array, magnitude: Float32Array): Float32Array {
+  const norms = columnNorms(matrix, magnitude.length);
+  const factors = magnitude.map((m, d) => m / (norms[d] as number));
+  return matrix.map((v, i) => v * (factors[i % magnitude.length] as number));
 }
 
 /** Each row scaled to the length that `magnitude` gives it. */

@@ -1,4 +1,5 @@
 /** @file The names of an adapter's tensors in `adapter_model.safetensors`, as PEFT writes them. */
+import type { LoraTarget } from "./targets.ts";
 
 /** Opens every name: PEFT wraps the model twice. */
 export const PREFIX = "base_model.model.";
@@ -25,3 +26,14 @@ export const loraNames = (path: string): LoraNames => ({
   magnitude: `${PREFIX}${path}.lora_magnitude_vector`,
   bias: `${PREFIX}${path}.base_layer.bias`,
 });
+
+/** The names of a target: an embedding's A `[r, vocabulary]` and B `[width, r]` are called otherwise, without `.weight`. */
+export const namesOf = ({ path, embedding }: Pick<LoraTarget, "path" | "embedding">): LoraNames => {
+  const names = loraNames(path);
+  return embedding
+    ? { ...names, a: `${PREFIX}${path}.lora_embedding_A`, b: `${PREFIX}${path}.lora_embedding_B` }
+    : names;
+};
+
+/** Rows of embeddings that are trained (`trainable_token_indices`), `[n, width]`: the rows themselves, not what is added to them. */
+export const tokenRowsName = (path: string): string => `${PREFIX}${path}.token_adapter.trainable_tokens_delta`;

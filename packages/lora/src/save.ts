@@ -53,12 +53,13 @@ export async function saveAdapter(
       "adapter_invalid",
       `${folder}: the adapter cannot be written; ${wrong.slice(0, 5).join("; ")}`,
     );
-  const stored = new Map(
+  const stored = new Map<string, StoredTensor>(
     wanted.map(([name, shape]) => {
       const data = STORE[dtype](tensors.get(name)?.data as Float32Array);
       return [name, { dtype, shape, data }] as const;
     }),
   );
+  for (const [copy, name] of adapter.copies) stored.set(copy, stored.get(name) as StoredTensor);
   await mkdir(folder, { recursive: true });
   await writeSafetensors(join(folder, "adapter_model.safetensors"), stored, { format: "pt" });
   await writeTextWhole(join(folder, "adapter_config.json"), loraConfigText(adapter.config));

@@ -9,6 +9,8 @@ export interface LoraTarget {
   readonly rank: number;
   /** Factor of B(A(x)). */
   readonly scaling: number;
+  /** Embeddings, `[vocabulary, width]`: B A is the transpose of the change. */
+  readonly embedding?: true;
 }
 
 const asList = <T>(value: T | readonly T[] | null): readonly T[] =>
@@ -66,17 +68,19 @@ export interface MatchedTargets {
 }
 
 /**
- * PEFT's `check_target_module_exists` over `linearPaths` (all linear layers but the output layer) and `outputPath`, which
+ * PEFT's `check_target_module_exists` over `linearPaths` (all linear layers but the output layer), `outputPath` and `embeddingPath`, which
  * `all-linear` leaves out. Throws EmosllmError `adapter_invalid` for a broken pattern only.
  */
 export function matchTargets(
   config: LoraConfig,
   linearPaths: readonly string[],
   outputPath: string | undefined = undefined,
+  embeddingPath: string | undefined = undefined,
 ): MatchedTargets {
   const { target_modules: wanted, exclude_modules: excluded } = config;
   const all = isAllLinear(wanted);
-  const paths = all || outputPath === undefined ? linearPaths : [...linearPaths, outputPath];
+  const others = all ? [] : [outputPath, embeddingPath].flatMap((path) => path ?? []);
+  const paths = [...linearPaths, ...others];
   const isTarget = all ? () => true : names(wanted, "target_modules");
   const isExcluded = excluded === null ? () => false : names(excluded, "exclude_modules");
   const inLayers = layerFilter(config);
@@ -88,7 +92,8 @@ export function matchTargets(
     .map((path) => {
       const rank = override(config.rank_pattern, "rank_pattern", path, config.r);
       const alpha = override(config.alpha_pattern, "alpha_pattern", path, config.lora_alpha);
-      return { path, rank, scaling: config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank };
+      const scaling = config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank;
+      return { path, rank, scaling, ...(path === embeddingPath ? { embedding: true as const } : {}) };
     });
   const listed = typeof wanted === "string" ? [] : wanted;
   const unmatched = listed.filter((t) => !paths.some((p) => p === t || p.endsWith(`.${t}`)));
@@ -103,18 +108,23 @@ export const isAllLinear = (wanted: LoraConfig["target_modules"]): boolean =>
  * The adapted modules, in the order of `linearPaths`. Throws EmosllmError `adapter_invalid` when nothing, or one of the listed
  * names, matches no module.
  */
-export function loraTargets(config: LoraConfig, linearPaths: readonly string[], outputPath?: string): LoraTarget[] {
-  const { targets, unmatched } = matchTargets(config, linearPaths, outputPath);
+export function loraTargets(
+  config: LoraConfig,
+  linearPaths: readonly string[],
+  outputPath?: string,
+  embeddingPath?: string,
+): LoraTarget[] {
+  const { targets, unmatched } = matchTargets(config, linearPaths, outputPath, embeddingPath);
   if (unmatched.length > 0) {
     if (outputPath === undefined && unmatched.some((name) => /(^|\.)lm_head$/.test(name)))
       throw new EmosllmError(
         "adapter_invalid",
-        `adapter_config.json: target_modules ${JSON.stringify(unmatched)}: this model's output layer is its embedding matrix (tie_word_embeddings), an adapter on it would do nothing; leave lm_head out`,
+        `adapter_config.json: target_modules ${JSON.stringify(unmatched)}: this model's output layer is its embedding matrix (tie_word_embeddings), which an adapter cannot change by itself; train it whole (modules_to_save), or leave lm_head out`,
       );
     const leaves = [...new Set(linearPaths.map((p) => p.split(".").at(-1)))];
     throw new EmosllmError(
       "adapter_invalid",
-      `adapter_config.json: target_modules ${JSON.stringify(unmatched)} matches no linear layer; there are ${leaves.join(", ")}`,
+      `adapter_config.json: target_modules ${JSON.stringify(unmatched)} matches no linear layer; there are ${[...leaves, ...(embeddingPath === undefined ? [] : [embeddingPath.split(".").at(-1)])].join(", ")}`,
     );
   }
   return [...targets];

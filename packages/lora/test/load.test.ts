@@ -1,16 +1,20 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { input } from "@emosllm/graph";
 import { expect, test } from "vitest";
 import { loadAdapter, loraNames, saveAdapter } from "../src/index.ts";
 import { damaged, fixture, openBase, scratch } from "./fixture.ts";
 
 const Q0 = "model.layers.0.self_attn.q_proj";
 
-const VARIANTS = await readdir(fixture("adapters"));
+const VARIANTS = [
+  ...(await readdir(fixture("adapters"))).map((name) => `adapters/${name}`),
+  ...["save-norms", "tokens", "tied-ensured", "gemma-tokens"].map((name) => `outside/${name}`),
+];
 
 test.each(VARIANTS)("%s: what PEFT wrote is read whole and written back byte for byte", async (variant) => {
-  const { base } = await openBase(`adapters/${variant}`);
-  const folder = fixture(`adapters/${variant}/adapter`);
+  const { base } = await openBase(variant);
+  const folder = fixture(`${variant}/adapter`);
   const loaded = await loadAdapter(folder, base);
   expect(loaded.report).toEqual({
     unmatched: [],
@@ -128,9 +132,19 @@ test("targets that match nothing are named", async () => {
 });
 
 test.each([
-  ["modules_to_save", ["embed_tokens"], /training 'model\.embed_tokens\.weight' whole is not supported/],
   ["init_lora_weights", "pissa_niter_4", /'pissa_niter_4' took a random part out of the base that is not stored/],
-  ["trainable_token_indices", [1], /trainable_token_indices is not supported/],
+  [
+    "trainable_token_indices",
+    { lm_head: [1] },
+    /trainable_token_indices of 'lm_head' is not supported; of embed_tokens/,
+  ],
+  ["trainable_token_indices", [1, 99], /trainable_token_indices holds 99; the base has tokens 0 to 39/],
+  [
+    "trainable_token_indices",
+    [1],
+    /missing: base_model\.model\.model\.embed_tokens\.token_adapter\.trainable_tokens_delta/,
+  ],
+  ["modules_to_save", ["embed_tokens"], /missing: base_model\.model\.model\.embed_tokens\.weight/],
   ["target_parameters", ["experts.up"], /target_parameters is not supported/],
 ])("%s %j is refused with a reason", async (key, value, message) => {
   const { base } = await openBase("adapters/lora");
@@ -204,4 +218,50 @@ test("the base's own weight beside a target, as PEFT stores it for an output lay
     t.set(name, { dtype: "f32", shape: source.shape, data: data.map((v) => v + 1) }),
   );
   await expect(loadAdapter(other, base)).rejects.toThrow(`unexpected: ${name}`);
+});
+
+test("adapted embeddings: PEFT's copy of the base's own is accepted and not written again; A of zeros changes nothing", async () => {
+  const { base } = await openBase("outside/embeddings-dora");
+  const loaded = await loadAdapter(fixture("outside/embeddings-dora/adapter"), base);
+  const names = ["lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector"].map(
+    (part) => `base_model.model.model.embed_tokens.${part}`,
+  );
+  expect(names.map((name) => loaded.tensors.get(name)?.shape)).toEqual([[4, 40], [16, 4], [16]]);
+  const out = await scratch();
+  await saveAdapter(out, loaded);
+  const again = await loadAdapter(out, base);
+  expect([...again.tensors.keys()].sort()).toEqual([...loaded.tensors.keys()].sort());
+  const zero = await damaged("outside/tied-embeddings", (tensors) => {
+    for (const [name, t] of tensors) if (/lora_embedding_A|lora_B/.test(name)) t.data.fill(0 as never);
+  });
+  await expect(loadAdapter(zero, (await openBase("outside/tied-embeddings")).base)).rejects.toThrow(
+    /every lora_B is zero/,
+  );
+});
+
+test("the output that PEFT writes beside ensured tied embeddings has to be the same", async () => {
+  const { base } = await openBase("outside/tied-ensured");
+  const folder = await damaged("outside/tied-ensured", (tensors) => {
+    tensors.get("base_model.model.lm_head.weight")?.data.fill(1 as never);
+  });
+  await expect(loadAdapter(folder, base)).rejects.toThrow("unexpected: base_model.model.lm_head.weight");
+});
+
+test.each([
+  [{ lora_bias: true }, /adapter on model\.embed_tokens with lora_bias/],
+  [{ init_lora_weights: "pissa" }, /model\.embed_tokens with init_lora_weights 'pissa'/],
+  [{ ensure_weight_tying: true }, /model\.embed_tokens with ensure_weight_tying: train the embeddings whole/],
+])("an adapter on embeddings with %j is refused with a reason", async (fields, message) => {
+  const { base } = await openBase("outside/tied-embeddings");
+  const folder = await damaged("outside/tied-embeddings", (_, config) => Object.assign(config, fields));
+  await expect(loadAdapter(folder, base)).rejects.toThrow(message);
+});
+
+test("an adapter on more than linear layers is not put into linear layers alone", async () => {
+  const { model, base } = await openBase("outside/save-norms");
+  const { adapter } = await loadAdapter(fixture("outside/save-norms/adapter"), base);
+  expect(adapter.outsideLinear).toHaveLength(7); // "norm" is the end of all of their names
+  expect(() => adapter.apply(model.linear, input)).toThrow(
+    /changes model\.layers\.0\.input_layernorm\.weight.*no linear layer/,
+  );
 });

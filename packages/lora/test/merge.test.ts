@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { mergeAdapter } from "../src/index.ts";
 import { damaged, fixture, scratch } from "./fixture.ts";
 
-// Made by: python tools/oracle/peft_torch.py make --bf16 --small --seed 8 --only lora,dora,lora-bias --out packages/lora/test/fixtures/bf16
+// Made by: python tools/oracle/peft_torch.py make --dtype bf16 --small --seed 8 --only lora,dora,lora-bias --out packages/lora/test/fixtures/bf16
 test.each(["lora", "dora", "lora-bias"])(
   "%s: weights in bf16 are those of PEFT's merge, bit for bit",
   async (variant) => {

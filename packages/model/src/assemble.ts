@@ -62,7 +62,7 @@ type Parameter = (name: string, shape: Shape) => Tensor;
 /** An adapter on an output layer that the model does not use would be trained, saved and never seen. */
 function checkOutputLayer({ languageModel, adapter }: EmoSllmParts): void {
   const touched = adapter?.targets.some((t) => t.path === "lm_head") || adapter?.replaced.has("lm_head.weight");
-  if (touched && languageModel.config.tieWordEmbeddings)
+  if (touched && languageModel.config.tieWordEmbeddings && languageModel.checkpoint.tensors.has("lm_head.weight"))
     throw new EmosllmError(
       "adapter_invalid",
       "the adapter changes lm_head, but this model's output layer is its embedding matrix (tie_word_embeddings), whatever the checkpoint stores; leave lm_head out",
@@ -94,15 +94,15 @@ export function buildGraph(parts: EmoSllmParts, form: BatchForm, options: GraphO
   const [rows, suffix] = packing.places.shape as [Dim, Dim];
   const prefix: Dim = inputs.prefixIds ? (inputs.prefixIds.shape[0] as Dim) : 0;
 
-  const text = languageModel.embed(inputs.ids);
+  const model = adapter ? adapter.adapt(languageModel, parameter, options) : languageModel;
+  const text = model.embed(inputs.ids);
   const own = inputs.audio ? placeAudio(parts, inputs.audio, text, parameter) : text;
-  const hidden = inputs.prefixIds ? concat([languageModel.embed(inputs.prefixIds), own], 0) : own;
+  const hidden = inputs.prefixIds ? concat([model.embed(inputs.prefixIds), own], 0) : own;
 
-  const linear = adapter ? adapter.apply(languageModel.linear, parameter, options) : languageModel.linear;
   const layout = causalLayout({ rows, suffix, prefix, packing, asked, ...(branches ? { branches } : {}) });
   const { gradientCheckpointing: again = false } = options;
   const recompute = again === true ? (): boolean => true : again === false ? undefined : again;
-  const logits = languageModel.head(languageModel.layers(hidden, layout, linear, { recompute }), linear);
+  const logits = model.head(model.layers(hidden, layout, model.linear, { recompute }));
   // Parameters in the declared order, whatever order the graph asked for them in.
   const parameters = Object.fromEntries(
     Object.keys(trainedShapes(parts)).flatMap((name) => (read[name] ? [[name, read[name]] as const] : [])),

@@ -34,10 +34,8 @@ export async function openModelEngine(
   options: CompileOptions = {},
 ): Promise<ModelEngine> {
   const { languageModel, projector, adapter, audioSize } = parts;
-  const engine = await openEngine(languageModel, {
-    ...options,
-    ...(adapter ? { linear: () => adapter.apply(languageModel.linear, (name, shape) => input(name, shape)) } : {}),
-  });
+  const adapted = adapter?.adapt(languageModel, (name, shape) => input(name, shape));
+  const engine = await openEngine({ ...languageModel, ...adapted }, options);
   let program: Promise<Program> | undefined;
   const kept = new Map<string, Promise<SharedPrompt>>();
   return {

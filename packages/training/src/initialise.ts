@@ -31,13 +31,15 @@ export function initialise(
 }
 
 /** What is drawn or zero, whatever the base holds. */
-const DRAWN = /\.lora_[AB]\.(weight|bias)$/;
+const DRAWN = /\.lora_[AB]\.(weight|bias)$|\.lora_embedding_[AB]$/;
 
-/** `init_lora_weights`: true is A uniform in +-1/sqrt(in) (kaiming with a = sqrt 5) and B zero; "gaussian" is A `[r, in]` of deviation 1/r. */
+/** `init_lora_weights`: true is A uniform in +-1/sqrt(in) (kaiming with a = sqrt 5) and B zero; "gaussian" is A `[r, in]` of deviation 1/r. Of embeddings A is zero and B of deviation 1. */
 function loraInitializer(name: string, shape: readonly number[], kind: unknown): Initializer {
   if (!DRAWN.test(name))
     throw new EmosllmError("not_supported", `'${name}' begins as the base has it; give its value (firstValues)`);
   const isA = name.includes(".lora_A.");
+  if (name.includes(".lora_embedding_") && (kind === true || kind === "gaussian"))
+    return name.endsWith("_A") ? { kind: "zeros" } : { kind: "normal", std: 1 };
   if (kind === true) return isA ? { kind: "uniform", bound: 1 / Math.sqrt(shape[1] ?? 1) } : { kind: "zeros" };
   if (kind === "gaussian") return isA ? { kind: "normal", std: 1 / (shape[0] ?? 1) } : { kind: "zeros" };
   throw new EmosllmError(

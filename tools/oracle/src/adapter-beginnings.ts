@@ -1,4 +1,5 @@
 /** @file Adapters that begin with a part of the base (PiSSA, OLoRA): first values, training and the plain LoRA they become, against `peft_torch.py begin`. */
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type StoredTensor, loadSafetensors } from "@emosllm/checkpoints";
 import {
@@ -66,18 +67,20 @@ function signsOf(adapter: LoraAdapter, golden: ReadonlyMap<string, StoredTensor>
 /** Replays one variant's folder; `kind` is its `init_lora_weights`. */
 export async function replayBeginning(folder: string, kind: string): Promise<BeginningResult> {
   const golden = await loadSafetensors(join(folder, "golden.safetensors"));
-  const stored = await readLoraConfig(join(folder, "plain"));
-  // PEFT's plain config has everything doubled; this is what it was made from.
+  const dora = !(await readdir(folder)).includes("plain");
+  const stored = await readLoraConfig(join(folder, dora ? "adapter" : "plain"));
+  // PEFT's plain config has everything doubled; this is what it was made from. Of DoRA it can make none.
   const halved = (t: Readonly<Record<string, number>>) =>
     Object.fromEntries(Object.entries(t).map(([k, v]) => [k, v / 2]));
-  const config = loraConfig({
+  const doubled = {
     ...stored,
     init_lora_weights: kind,
     r: stored.r / 2,
     lora_alpha: stored.lora_alpha / (stored.use_rslora ? Math.SQRT2 : 2),
     rank_pattern: halved(stored.rank_pattern),
     alpha_pattern: halved(stored.alpha_pattern),
-  });
+  };
+  const config = loraConfig(dora ? stored : doubled);
   let adapter!: LoraAdapter;
   let first = 0;
   const { errors, trained } = await trainAgain(folder, async (base) => {
@@ -87,12 +90,12 @@ export async function replayBeginning(folder: string, kind: string): Promise<Beg
     for (const [name, t] of await firstValues(adapter, base)) {
       const data = t.data as Float32Array;
       values.set(name, data);
-      const sign = signs.get(name) as Float32Array;
+      const sign = signs.get(name);
       const theirs = golden.get(`first.${name}`)?.data as Float32Array;
       first = Math.max(
         first,
         relativeError(
-          data.map((v, i) => v * (sign[i] as number)),
+          data.map((v, i) => v * (sign?.[i] ?? 1)),
           theirs,
         ),
       );
@@ -100,10 +103,17 @@ export async function replayBeginning(folder: string, kind: string): Promise<Beg
     return { adapter, values, signs };
   });
   const plain = plainLora(adapter, trained);
-  const theirs = await loadSafetensors(join(folder, "plain/adapter_model.safetensors"));
+  const theirs = await loadSafetensors(join(folder, dora ? "adapter" : "plain", "adapter_model.safetensors"));
+  const began = new Map([...golden].map(([name, t]) => [name.replace(/^first\./, ""), t]));
+  const theirChange = (path: string): Float32Array => {
+    if (!dora) return product(theirs, path);
+    const before = product(began, path);
+    return product(theirs, path).map((v, i) => v - (before[i] as number));
+  };
   const change = Math.max(
-    ...adapter.targets.map(({ path }) => relativeError(product(plain.tensors, path), product(theirs, path))),
+    ...adapter.targets.map(({ path }) => relativeError(product(plain.tensors, path), theirChange(path))),
   );
+  if (dora) return { ...errors, first, change };
   if (
     JSON.stringify(plain.config.r) !== JSON.stringify(stored.r) ||
     Math.abs(plain.config.lora_alpha - stored.lora_alpha) > 1e-9

@@ -72,14 +72,13 @@ export async function trainAgain(
       : adamW(constantRate(1e-2), { weightDecay: 0 }),
     graph: () => {
       const parameters: Record<string, Tensor> = {};
-      const linear = adapter.apply(model.linear, (name, s) => (parameters[name] ??= input(name, s)));
-      const hidden = model.layers(
-        model.embed(input("ids", [rows * length], "i64")),
+      const adapted = adapter.adapt(model, (name, s) => (parameters[name] ??= input(name, s)));
+      const hidden = adapted.layers(
+        adapted.embed(input("ids", [rows * length], "i64")),
         causalLayout({ rows, suffix: length }),
-        linear,
       );
       const chosen = gather(reshape(hidden, [rows * length, model.config.hiddenSize]), input("places", ["n"], "i64"));
-      const loss = mean(softmaxCrossEntropy(model.head(chosen, linear), input("next", ["n"], "i64")));
+      const loss = mean(softmaxCrossEntropy(adapted.head(chosen), input("next", ["n"], "i64")));
       return { loss, parameters };
     },
   });

@@ -5,12 +5,14 @@
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type LanguageModel, type Linear, causalLayout, openLanguageModel } from "@emosllm/backbones";
+import { type LanguageModel, type ModelFunctions, causalLayout, openLanguageModel } from "@emosllm/backbones";
 import { type StoredTensor, loadSafetensors } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 import { input, reshape } from "@emosllm/graph";
 import { exportAdapter, loadAdapter, mergeAdapter, saveAdapter } from "@emosllm/lora";
 import { type HostTensor, compile, hostTensor } from "@emosllm/runtime";
+import { type MergeBits, bitsEqual, hasMerged, replayMerge } from "./adapter-merge.ts";
+import { type AdapterTraining, TRAINING_LIMITS, replayTraining } from "./adapter-training.ts";
 import { relativeError } from "./compare.ts";
 
 /** Largest differences of the logits, relative to the largest logit; `ok`: none above {@link LIMIT}. */
@@ -19,6 +21,10 @@ export interface AdapterResult {
   readonly error: number | string;
   readonly base_error?: number;
   readonly merged_error?: number;
+  /** Of goldens with training: losses, first gradients and final values. */
+  readonly training?: AdapterTraining;
+  /** Of bases in bf16 or f16: bits of merged weights, in place of logits. */
+  readonly merged_bits?: MergeBits;
   readonly ok: boolean;
 }
 
@@ -27,19 +33,15 @@ export const LIMIT = 1e-5;
 
 /** Logits `[rows * length, vocabulary]` of padded-free rows of ids. */
 async function logits(
-  model: LanguageModel,
+  { weights }: LanguageModel,
   ids: StoredTensor,
-  linear: Linear,
+  model: ModelFunctions,
   values: ReadonlyMap<string, StoredTensor>,
 ): Promise<Float32Array> {
   const [rows, length] = ids.shape as readonly [number, number];
   const fed = input("ids", [rows, length], "i64");
-  const hidden = model.layers(
-    model.embed(reshape(fed, [rows * length])),
-    causalLayout({ rows, suffix: length }),
-    linear,
-  );
-  const program = await compile({ logits: model.head(hidden, linear) }, { weights: model.weights, threads: 1 });
+  const hidden = model.layers(model.embed(reshape(fed, [rows * length])), causalLayout({ rows, suffix: length }));
+  const program = await compile({ logits: model.head(hidden) }, { weights, threads: 1 });
   try {
     const feeds: Record<string, HostTensor> = { ids: hostTensor("i64", ids.shape, ids.data as BigInt64Array) };
     for (const { name } of program.inputs)
@@ -68,10 +70,10 @@ export async function replayAdapter(folder: string, variant: string, out: Output
   const model = await openLanguageModel(backbone);
   const base = { linearPaths: model.linearPaths, tensors: model.checkpoint.tensors };
   const loaded = await loadAdapter(join(folder, "adapter"), base);
-  const adapted = loaded.adapter.apply(model.linear, (name, shape) => input(name, shape));
+  const adapted = loaded.adapter.adapt(model, (name, shape) => input(name, shape));
   const error = relativeError(await logits(model, ids, adapted, loaded.tensors), wanted("logits"));
   const none = new Map<string, StoredTensor>();
-  const base_error = relativeError(await logits(model, ids, model.linear, none), wanted("base_logits"));
+  const base_error = relativeError(await logits(model, ids, model, none), wanted("base_logits"));
 
   const scratch = await mkdtemp(join(tmpdir(), "emosllm-merge-"));
   try {
@@ -79,7 +81,7 @@ export async function replayAdapter(folder: string, variant: string, out: Output
     // Small shards, so that the index is exercised too.
     await mergeAdapter({ base: backbone, adapter: join(folder, "adapter"), out: merge, maxShardBytes: 100_000 });
     const merged = await openLanguageModel(merge);
-    const merged_error = relativeError(await logits(merged, ids, merged.linear, none), wanted("merged_logits"));
+    const merged_error = relativeError(await logits(merged, ids, merged, none), wanted("merged_logits"));
     if (out.resave !== undefined) await saveAdapter(join(out.resave, variant), loaded);
     if (out.export !== undefined)
       await exportAdapter(join(out.export, variant), loaded, base).catch((refused: unknown) => {
@@ -89,6 +91,23 @@ export async function replayAdapter(folder: string, variant: string, out: Output
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Everything that a variant's golden has. */
+async function replayVariant(folder: string, variant: string, out: Outputs): Promise<AdapterResult> {
+  const golden = await loadSafetensors(join(folder, "golden.safetensors"));
+  if (hasMerged(golden)) {
+    const merged_bits = await replayMerge(folder);
+    return { variant, error: 0, merged_bits, ok: bitsEqual(merged_bits) };
+  }
+  const result = await replayAdapter(folder, variant, out);
+  const begins = [...golden.keys()].some((name) => name.startsWith("first."));
+  if (!golden.has("losses") || begins) return result;
+  const training = await replayTraining(folder);
+  const trained = (Object.keys(TRAINING_LIMITS) as (keyof AdapterTraining)[]).every(
+    (key) => training[key] <= TRAINING_LIMITS[key],
+  );
+  return { ...result, training, ok: result.ok && trained };
 }
 
 const exists = (path: string): Promise<boolean> =>
@@ -116,7 +135,7 @@ export async function* checkAdapters(args: readonly string[]): AsyncIterable<Ada
     if (variants.length === 0) throw new Error(`${dir}: no VARIANT/adapter in it`);
     for (const variant of variants)
       try {
-        yield await replayAdapter(join(dir, variant), variant, out);
+        yield await replayVariant(join(dir, variant), variant, out);
       } catch (error) {
         yield { variant, error: error instanceof Error ? error.message : String(error), ok: false };
       }

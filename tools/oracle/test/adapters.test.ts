@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { LIMIT, replayAdapter } from "../src/adapters.ts";
+import { bitsEqual, replayMerge } from "../src/adapter-merge.ts";
 import { TRAINING_LIMITS, replayTraining } from "../src/adapter-training.ts";
 
 const fixture = (variant: string): string =>
@@ -19,6 +20,14 @@ const VARIANTS = [
   "bias",
   "lora-bias",
   "save-head",
+  // Made by: make --small --train 3 --seed 6 --only save-norms,embeddings-dora,... --out packages/lora/test/fixtures/outside
+  "../outside/save-norms",
+  "../outside/embeddings-dora",
+  "../outside/tokens",
+  "../outside/tied-ensured",
+  "../outside/tied-embeddings",
+  "../outside/gemma-embeddings",
+  "../outside/gemma-tokens",
 ];
 
 describe.each(VARIANTS)("%s", (variant) => {
@@ -35,6 +44,15 @@ describe.each(VARIANTS)("%s", (variant) => {
       expect(result[key], key).toBeLessThanOrEqual(TRAINING_LIMITS[key]);
   });
 });
+
+// Made by: python tools/oracle/peft_torch.py make --dtype f16 --small --seed 8 --only rslora,embeddings,tied-save-head --out packages/lora/test/fixtures/f16
+test.each(["rslora", "embeddings", "tied-save-head"])(
+  "%s: every weight merged in f16 has PEFT's bits",
+  async (variant) => {
+    const bits = await replayMerge(fixture(`../f16/${variant}`));
+    expect(bits).toSatisfy(bitsEqual);
+  },
+);
 
 // Made by: python tools/oracle/peft_torch.py make --small --seed 9 --only bias --train 3 --loraplus 16 --out packages/lora/test/fixtures/loraplus
 test("three steps of LoRA+ equal those of PEFT's create_loraplus_optimizer", async () => {

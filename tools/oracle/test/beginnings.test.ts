@@ -14,6 +14,8 @@ describe.each([
   ["pissa-niter", "pissa_niter_2000"],
   ["olora", "olora"],
   ["olora-patterns", "olora"],
+  ["pissa-dora", "pissa"],
+  ["olora-dora", "olora"],
 ])("%s", (variant, kind) => {
   test("first values, three steps and the plain LoRA equal PEFT's", async () => {
     const result = await replayBeginning(fixture(variant), kind);

@@ -55,7 +55,20 @@ export interface LanguageModel {
   readonly layers: (hidden: Tensor, layout: TokenLayout, linear?: Linear, options?: LayersOptions) => Tensor;
   /** `[n, hiddenSize]` -> logits `[n, vocabSize]`, final norm included. */
   readonly head: (hidden: Tensor, linear?: Linear) => Tensor;
+  /** Factor of the embeddings that are looked up (Gemma's); 1 elsewhere. */
+  readonly embedScale: number;
+  /** The same model where embeddings, norms or the output matrix are others than the checkpoint's. */
+  readonly over: (replaced: Replaced) => ModelFunctions;
 }
+
+/** What a language model computes, without where its numbers lie. */
+export type ModelFunctions = Pick<LanguageModel, "linear" | "embed" | "layers" | "head">;
+
+/**
+ * What stands in place of a tensor of the checkpoint; undefined for the tensor itself. Asked for embeddings, norms, and `lm_head.weight`
+ * where the output matrix is the embeddings (then only of that use); linear layers are the {@link Linear}'s.
+ */
+export type Replaced = (name: string) => Tensor | undefined;
 
 /** Options of {@link LanguageModel.layers}. */
 export interface LayersOptions {
@@ -133,6 +146,7 @@ export function languageModelOver(
   names: ReadonlySet<string>,
   tensor: (name: string) => Tensor,
   packed: PackedLinears["matrices"] = new Map(),
+  replaced: Replaced = () => undefined,
 ): Omit<LanguageModel, "checkpoint" | "weights"> {
   const architecture = ARCHITECTURES[config.modelType];
   if (!architecture)
@@ -142,21 +156,27 @@ export function languageModelOver(
     );
   const linear = linearOver(names, tensor, packed);
   const tied = isTied(config, names);
+  const own: typeof tensor = (name) => replaced(name) ?? tensor(name);
   const tiedHead = (x: Tensor): Tensor => {
+    const output = replaced(`${HEAD}.weight`);
+    if (output) return matmul(x, output, { transB: true });
     const integers = packed.get(HEAD);
     return integers ? matMulPacked(x, integers) : matmul(x, tensor(EMBEDDINGS), { transB: true });
   };
   const softcap = architecture.logitSoftcap?.(config);
+  const embedScale = architecture.embedScale?.(config) ?? 1;
   return {
     config,
     linear,
     linearPaths: linearPathsOf(names),
-    embed: (ids) => mul(rowsOf(tensor(EMBEDDINGS), ids), architecture.embedScale?.(config) ?? 1),
-    layers: (hidden, layout, own = linear, { recompute } = {}) =>
-      decoder(architecture, { config, tensor, linear: own, layout, hidden, recompute }),
-    head: (hidden, own = linear) => {
-      const normed = normOf(architecture, { config, tensor })("model.norm", hidden);
-      const logits = tied ? tiedHead(normed) : (own([HEAD], normed)[0] as Tensor);
+    embedScale,
+    over: (others) => languageModelOver(config, names, tensor, packed, others),
+    embed: (ids) => mul(rowsOf(own(EMBEDDINGS), ids), embedScale),
+    layers: (hidden, layout, given = linear, { recompute } = {}) =>
+      decoder(architecture, { config, tensor: own, linear: given, layout, hidden, recompute }),
+    head: (hidden, given = linear) => {
+      const normed = normOf(architecture, { config, tensor: own })("model.norm", hidden);
+      const logits = tied ? tiedHead(normed) : (given([HEAD], normed)[0] as Tensor);
       return softcap === undefined ? logits : mul(tanh(mul(logits, 1 / softcap)), softcap);
     },
   };
