@@ -18,7 +18,7 @@ import { EmosllmError } from "@emosllm/interfaces";
 import { EMBEDDING, EMBEDDING_WEIGHT, OUTPUT_WEIGHT, isTied } from "./base.ts";
 import { columnNorms, rowNorms } from "./first-values.ts";
 import { type LoadedAdapter, loadAdapter } from "./load.ts";
-import { loraNames, namesOf, tokenRowsName } from "./names.ts";
+import { namesOf, tokenRowsName } from "./names.ts";
 import { writeTextWhole } from "./save.ts";
 import type { LoraTarget } from "./targets.ts";
 
