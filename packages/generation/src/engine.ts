@@ -13,6 +13,9 @@ export type PromptPart = { readonly ids: readonly number[] } | { readonly vector
 /** What is trained on top of a checkpoint, by the names of the inputs that the graph has for it. */
 export type Parameters = Readonly<Record<string, HostTensor>>;
 
+/** Values of the graph's own i64 inputs by row, by name: every token of a row is fed its row's. */
+export type RowInputs = Readonly<Record<string, readonly number[]>>;
+
 /** A shared beginning: the first `length` tokens of the only row of `cache`. */
 export interface SharedPrompt {
   readonly cache: KvCache;
@@ -32,6 +35,13 @@ export interface ScoredRow {
   readonly answers: readonly (readonly number[])[];
 }
 
+/** What a pass is fed beside its tokens. */
+export interface PassOptions {
+  readonly parameters?: Parameters;
+  /** Inputs that the graph has for each token (`[tokens]`), given by row; a shared beginning was run with the same ones. */
+  readonly rowInputs?: RowInputs;
+}
+
 /** A language model that remembers. Dispose it. */
 export interface Engine {
   readonly vocabSize: number;
@@ -39,18 +49,14 @@ export interface Engine {
   /** Runs prompts; where `shared` is given, they begin with it and only the rest is run. Room is made for `slots` tokens a row. */
   prefill(
     prompts: readonly (readonly Token[])[],
-    options?: { readonly shared?: SharedPrompt | undefined; readonly parameters?: Parameters; readonly slots?: number },
+    options?: PassOptions & { readonly shared?: SharedPrompt | undefined; readonly slots?: number },
   ): Promise<Prefilled>;
   /** Runs one token of each row and adds it to the cache; gives the next token's logits. */
-  decode(
-    cache: KvCache,
-    tokens: readonly Token[],
-    options?: { readonly parameters?: Parameters },
-  ): Promise<readonly Float32Array[]>;
+  decode(cache: KvCache, tokens: readonly Token[], options?: PassOptions): Promise<readonly Float32Array[]>;
   /** Log-likelihood of each token of each answer, by row. All answers of a row go in one pass; none sees another. */
   score(
     rows: readonly ScoredRow[],
-    options?: { readonly shared?: SharedPrompt | undefined; readonly parameters?: Parameters },
+    options?: PassOptions & { readonly shared?: SharedPrompt | undefined },
   ): Promise<number[][][]>;
   /** Where a row of that many tokens needs its prompt run anew, because all its positions turn otherwise from here (longrope). */
   readonly switchesAt: number | undefined;
@@ -96,6 +102,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
     prompts: readonly (readonly Token[])[],
     shared: SharedPrompt | undefined,
     parameters: Parameters,
+    rowInputs: RowInputs,
     slots: number,
   ): Promise<Prefilled> {
     const from = shared?.length ?? 0;
@@ -118,6 +125,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
         rows,
         labels: rows.map((row, r) => ({ row: r, at: row.length - 1, id: 0 })),
         parameters,
+        rowInputs,
         outputs: ["logits", "cache"],
       });
       const counts = rows.map((r) => r.length);
@@ -131,7 +139,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
     vocabSize,
     hiddenSize,
     switchesAt: original === undefined ? undefined : original + 1,
-    async prefill(prompts, { shared, parameters = {}, slots = 0 } = {}) {
+    async prefill(prompts, { shared, parameters = {}, rowInputs = {}, slots = 0 } = {}) {
       checkPrompts(prompts, shared, hiddenSize);
       const usable = usableShared(prompts, shared, original);
       const from = usable?.length ?? 0;
@@ -142,6 +150,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
             batch.map((i) => prompts[i] as readonly Token[]),
             usable,
             parameters,
+            ofRows(rowInputs, batch),
             slots,
           ),
         );
@@ -153,7 +162,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
         logits: parts.flatMap((p) => p.logits),
       };
     },
-    async decode(cache, tokens, { parameters = {} } = {}) {
+    async decode(cache, tokens, { parameters = {}, rowInputs = {} } = {}) {
       const given = await pass({
         past: cache,
         groups: tokens.length,
@@ -162,6 +171,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
         rows: tokens.map((t) => [t]),
         labels: tokens.map((_, row) => ({ row, at: 0, id: 0 })),
         parameters,
+        rowInputs,
         outputs: ["logits", "cache"],
       });
       addTokens(
@@ -172,7 +182,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
       );
       return rowsOf(given["logits"] as HostTensor);
     },
-    async score(rows, { shared, parameters = {} } = {}) {
+    async score(rows, { shared, parameters = {}, rowInputs = {} } = {}) {
       const prompts = rows.map((r) => r.prompt);
       checkPrompts(prompts, shared, hiddenSize);
       rows.forEach((row, r) => {
@@ -194,6 +204,10 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
           some.map((j) => j.row),
           usable,
           parameters,
+          ofRows(
+            rowInputs,
+            some.map((j) => j.at),
+          ),
         );
         some.forEach(({ at, first }, k) =>
           scored[k]?.forEach((scores, a) => ((results[at] as number[][])[first + a] = scores)),
@@ -208,6 +222,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
     rows: readonly ScoredRow[],
     shared: SharedPrompt | undefined,
     parameters: Parameters,
+    rowInputs: RowInputs,
   ): Promise<number[][][]> {
     const from = shared?.length ?? 0;
     const labels: Label[] = [];
@@ -237,6 +252,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
       positions: branches.map((b) => b.positions),
       labels,
       parameters,
+      rowInputs,
       outputs: ["scores"],
     });
     const results: number[][][] = rows.map((r) => r.answers.map(() => []));
@@ -245,6 +261,9 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
     return results;
   }
 }
+
+const ofRows = (inputs: RowInputs, rows: readonly number[]): RowInputs =>
+  Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, rows.map((r) => values[r] as number)]));
 
 /** Answers of the row `at`, from answer `first` on, that go in one pass. */
 interface ScoringJob {
@@ -330,6 +349,7 @@ interface Pass {
   readonly segments?: readonly (readonly number[])[];
   readonly labels: readonly Label[];
   readonly parameters: Parameters;
+  readonly rowInputs: RowInputs;
   readonly outputs: readonly ("logits" | "scores" | "cache")[];
 }
 
@@ -340,7 +360,20 @@ function forward(
   hiddenSize: number,
 ): (pass: Pass) => Promise<Record<string, HostTensor>> {
   const cacheOutputs = program.outputs.map((p) => p.name).filter((name) => /^(key|value)\.\d+$/.test(name));
-  return async ({ past, visible, groups, rows, start, reach, positions, segments, labels, parameters, outputs }) => {
+  return async ({
+    past,
+    visible,
+    groups,
+    rows,
+    start,
+    reach,
+    positions,
+    segments,
+    labels,
+    parameters,
+    rowInputs,
+    outputs,
+  }) => {
     const suffix = Math.max(...rows.map((r) => r.length));
     const size = [groups, rows.length / groups, suffix];
     const tokens = rows.flatMap((row, r) => row.map((token, i) => ({ token, r, i })));
@@ -371,6 +404,9 @@ function forward(
       label_places: i64(labels.map(({ row, at }) => (first[row] as number) + at)),
       label_ids: i64(labels.map((l) => l.id)),
       ...cacheFeeds(past ?? emptyCache(shape, groups, 0), visible),
+      ...Object.fromEntries(
+        Object.entries(rowInputs).map(([name, values]) => [name, byToken(({ r }) => values[r] as number)]),
+      ),
       ...parameters,
     };
     try {

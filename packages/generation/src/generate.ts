@@ -1,7 +1,7 @@
 /** @file Generation: prompts in, tokens and text out as they come, several rows at once. */
 import { type TokenLogprob, draw, likeliest, logprobsOf, randomStream } from "./choose.ts";
 import { keepRows, replaceRow } from "./cache.ts";
-import type { Engine, Parameters, SharedPrompt, Token } from "./engine.ts";
+import type { Engine, Parameters, RowInputs, SharedPrompt, Token } from "./engine.ts";
 import { processLogits } from "./logits.ts";
 import { type GenerationOptions, resolveOptions } from "./options.ts";
 import { type Decode, textStream } from "./text.ts";
@@ -46,6 +46,7 @@ export interface GenerationSetting {
   /** Tokens that end a row unless the options say otherwise. */
   readonly eos: readonly number[];
   readonly parameters?: Parameters;
+  readonly rowInputs?: RowInputs;
   /** What all prompts begin with, already run. */
   readonly shared?: SharedPrompt | undefined;
 }
@@ -64,7 +65,7 @@ interface Row {
  * Throws EmosllmError `usage` for wrong options, the signal's reason when it is aborted.
  */
 export async function* generate(
-  { engine, decode, eos, parameters = {}, shared }: GenerationSetting,
+  { engine, decode, eos, parameters = {}, rowInputs = {}, shared }: GenerationSetting,
   prompts: readonly (readonly Token[])[],
   options: GenerationOptions = {},
 ): AsyncGenerator<GenerationEvent, void, undefined> {
@@ -81,9 +82,13 @@ export async function* generate(
     stream: textStream(decode, asked.stopStrings),
     ids: [],
   }));
+  const inputsOf = (some: readonly Row[]): RowInputs =>
+    Object.fromEntries(
+      Object.entries(rowInputs).map(([name, values]) => [name, some.map((r) => values[r.row] as number)]),
+    );
   // Room for a short answer at once; a longer one grows by blocks.
   const slots = longest + Math.min(asked.maxNewTokens, 64);
-  const { cache, logits: first } = await engine.prefill(prompts, { shared, parameters, slots });
+  const { cache, logits: first } = await engine.prefill(prompts, { shared, parameters, rowInputs, slots });
   let logits: readonly Float32Array[] = first;
   for (;;) {
     const going: number[] = [];
@@ -117,12 +122,13 @@ export async function* generate(
       ...(await engine.decode(
         cache,
         rows.map((r) => r.ids.at(-1) as number),
-        { parameters },
+        { parameters, rowInputs: inputsOf(rows) },
       )),
     ];
-    for (const [i, { prompt, ids }] of rows.entries()) {
+    for (const [i, row] of rows.entries()) {
+      const { prompt, ids } = row;
       if (prompt.length + ids.length !== engine.switchesAt) continue;
-      const anew = await engine.prefill([[...prompt, ...ids]], { parameters });
+      const anew = await engine.prefill([[...prompt, ...ids]], { parameters, rowInputs: inputsOf([row]) });
       replaceRow(cache, i, anew.cache);
       next[i] = anew.logits[0] as Float32Array;
     }

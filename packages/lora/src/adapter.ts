@@ -56,6 +56,8 @@ export interface LoraAdapter extends AdapterLayout {
    * `not_supported` for an adapter that changes more than linear layers.
    */
   readonly apply: (linear: Linear, parameter: Parameter, options?: ApplyOptions) => Linear;
+  /** The same whatever else the adapter changes: for those who see to the rest. */
+  readonly layers: (linear: Linear, parameter: Parameter, options?: ApplyOptions) => Linear;
 }
 
 /** What PEFT offers beyond this package; each changes what is computed. */
@@ -144,9 +146,12 @@ export function loraAdapter(
   const embeddings = ensured ? replaced.get(EMBEDDING_WEIGHT) : undefined;
   const copies = new Map(embeddings === undefined ? [] : [[PREFIX + OUTPUT_WEIGHT, embeddings] as const]);
   const layout: AdapterLayout = { config, targets, parameters, replaced, initial, tokens, copies };
+  const layers: LoraAdapter["layers"] = (linear, parameter, options = {}) =>
+    adaptedLayers(layout, base, linear, parameter, options);
   return {
     ...layout,
     outsideLinear,
+    layers,
     adapt: (model, parameter, options = {}) => adaptedModel(layout, base, model, parameter, options),
     apply: (linear, parameter, options = {}) => {
       if (outsideLinear.length > 0)
@@ -154,7 +159,7 @@ export function loraAdapter(
           "not_supported",
           `the adapter changes ${outsideLinear.slice(0, 3).join(", ")}, which is no linear layer; here only linear layers can be adapted`,
         );
-      return adaptedLayers(layout, base, linear, parameter, options);
+      return layers(linear, parameter, options);
     },
   };
 }

@@ -22,7 +22,7 @@ export {
 export { loraPlusRateFactor } from "./lora-plus.ts";
 export { mergeAdapter, type MergeDType, type MergeOptions, type MergeResult } from "./merge.ts";
 export { loraNames, namesOf, type LoraNames } from "./names.ts";
-export { applyPerRow, type ParameterOf } from "./per-row.ts";
+export { adaptPerRow, applyPerRow, type Choice, type ParameterOf } from "./per-row.ts";
 export { plainConfig, plainLora, trainedHalf, type PlainLora } from "./plain.ts";
 export { saveAdapter, type AdapterContents, type AdapterDType, type SaveAdapterOptions } from "./save.ts";
 export { loraTargets, matchTargets, type LoraTarget, type MatchedTargets } from "./targets.ts";

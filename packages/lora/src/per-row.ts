@@ -1,27 +1,90 @@
 /** @file Several adapters on one base at once: each row of a batch has its own. */
-import type { Linear } from "@emosllm/backbones";
+import type { LanguageModel, Linear, ModelFunctions } from "@emosllm/backbones";
 import { type Dim, type Shape, type Tensor, equal, reshape, scalar, where } from "@emosllm/graph";
+import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraAdapter } from "./adapter.ts";
+import { EMBEDDING_WEIGHT, OUTPUT_WEIGHT } from "./base.ts";
 
 /** A trained tensor of the adapter at `index` as graph. Equal PEFT names of two adapters need different inputs. */
 export type ParameterOf = (index: number, name: string, shape: Shape) => Tensor;
 
 /**
- * Linear layers where `choice`, i64 `[tokens]`, says which of `adapters` a token's row has; -1 (or any other number) is the base alone. The
- * base's products are computed once for all; each adapter's low-rank products for all rows. Rows that share a prefix must share
- * its adapter: a prefix is computed once.
+ * Which adapter a row of `x` has: i64 `[rows]`, the index among the adapters; -1 (or any other number) is the base alone. A function where
+ * tensors of several lengths occur (all tokens, and those asked for): by the number of rows.
  */
-export const applyPerRow =
-  (adapters: readonly LoraAdapter[], linear: Linear, parameter: ParameterOf, choice: Tensor): Linear =>
-  (paths, x) => {
+export type Choice = Tensor | ((rows: Dim) => Tensor);
+
+const chooser = (choice: Choice) => {
+  const columns = new Map<Dim, Tensor>();
+  const columnOf = (rows: Dim): Tensor => {
+    const known = columns.get(rows) ?? reshape(typeof choice === "function" ? choice(rows) : choice, [rows, 1]);
+    columns.set(rows, known);
+    return known;
+  };
+  /** `own` in the rows of the adapter `index`, `y` elsewhere. A tensor that the adapter leaves alone stays the very same. */
+  return (index: number, own: Tensor, y: Tensor, plain: Tensor): Tensor =>
+    own === plain ? y : where(equal(columnOf(y.shape[0] as Dim), scalar(index, "i64")), own, y);
+};
+
+/**
+ * Linear layers where each row of x has the adapter that `choice` says. The base's products are computed once for all; each adapter's
+ * low-rank products for all rows. Rows that share a prefix must share its adapter: a prefix is computed once.
+ */
+export function applyPerRow(
+  adapters: readonly LoraAdapter[],
+  linear: Linear,
+  parameter: ParameterOf,
+  choice: Choice,
+): Linear {
+  const choose = chooser(choice);
+  return (paths, x) => {
     const plain = linear(paths, x);
     const given = new Map(paths.map((path, i) => [path, plain[i] as Tensor]));
     const known: Linear = (asked) => asked.map((path) => given.get(path) as Tensor);
-    const column = reshape(choice, [choice.shape[0] as Dim, 1]);
     return adapters.reduce<Tensor[]>((results, adapter, index) => {
-      const own = adapter.apply(known, (name, shape) => parameter(index, name, shape))(paths, x);
-      const chosen = equal(column, scalar(index, "i64"));
-      // A layer that the adapter leaves alone stays the very same tensor.
-      return results.map((y, i) => (own[i] === plain[i] ? y : where(chosen, own[i] as Tensor, y)));
+      const own = adapter.layers(known, (name, shape) => parameter(index, name, shape))(paths, x);
+      return results.map((y, i) => choose(index, own[i] as Tensor, y, plain[i] as Tensor));
     }, plain);
   };
+}
+
+/**
+ * A language model where each row has its own adapter: linear layers as {@link applyPerRow}, embeddings and a tied output too. Throws
+ * EmosllmError `not_supported` for adapters that train norms, which are not chosen by row.
+ */
+export function adaptPerRow(
+  adapters: readonly LoraAdapter[],
+  model: Pick<LanguageModel, "linear" | "over" | "embedScale" | "embed" | "layers" | "head">,
+  parameter: ParameterOf,
+  choice: Choice,
+): ModelFunctions {
+  const wrong = adapters.flatMap((a) => a.outsideLinear).find((n) => n !== EMBEDDING_WEIGHT && n !== OUTPUT_WEIGHT);
+  if (wrong !== undefined)
+    throw new EmosllmError(
+      "not_supported",
+      `an adapter that trains '${wrong}' cannot be switched from row to row; it can be the only one, or be merged`,
+    );
+  const choose = chooser(choice);
+  const linear = applyPerRow(adapters, model.linear, parameter, choice);
+  const all = adapters.map((adapter, index) => ({
+    index,
+    own: adapter.adapt(model, (name, shape) => parameter(index, name, shape)),
+    // A tied output follows in these; an output of its own is one of the linear layers.
+    output: adapter.outsideLinear.includes(OUTPUT_WEIGHT) || adapter.copies.size > 0 || adapter.tokens.length > 0,
+    embeddings: adapter.outsideLinear.includes(EMBEDDING_WEIGHT),
+  }));
+  return {
+    linear,
+    layers: (hidden, layout, given = linear, options = {}) => model.layers(hidden, layout, given, options),
+    embed: (ids) => {
+      const plain = model.embed(ids);
+      const changed = all.filter((a) => a.embeddings);
+      return changed.reduce((y, { index, own }) => choose(index, own.embed(ids), y, plain), plain);
+    },
+    head: (hidden, given = linear) => {
+      const plain = model.head(hidden, given);
+      const changed = all.filter((a) => a.output);
+      return changed.reduce((y, { index, own }) => choose(index, own.head(hidden, given), y, plain), plain);
+    },
+  };
+}

@@ -18,6 +18,7 @@ import {
   renderPrompt,
 } from "@emosllm/prompts";
 import type { CompileOptions } from "@emosllm/runtime";
+import { type AdapterChoice, readAdapters } from "./adapters.ts";
 import type { BatchRow } from "./batch.ts";
 import { type LoadBundleOptions, loadBundle } from "./bundle.ts";
 import type { EncoderOptions } from "./encoder.ts";
@@ -27,7 +28,10 @@ import { answerProbabilities } from "./probabilities.ts";
 import { type WritingInput, type WritingOptions, piecesOf, promptTokens, splitOptions } from "./write.ts";
 
 /** One utterance to judge. */
-export type EmotionInput = Utterance;
+export interface EmotionInput extends Utterance {
+  /** One of the option `adapters` in place of the bundle's own; `null`: none. Rows of a batch may have different ones. */
+  readonly adapter?: string | null | undefined;
+}
 
 /** What the model says. */
 export interface EmotionAnswer {
@@ -45,6 +49,8 @@ export interface EmotionAnswer {
 export interface EmoSllm {
   readonly manifest: BundleManifest;
   readonly labels: readonly string[];
+  /** Names of the option `adapters`. */
+  readonly adapters: readonly string[];
   /** Of the language model: ids to text and back. */
   readonly tokenizer: Tokenizer;
   /** Judges utterances, all in one batch. Throws EmosllmError `audio_*` for sound that cannot be judged. */
@@ -74,7 +80,13 @@ const RELIABLE_SECONDS = 1;
 
 /** Options of {@link loadEmoSllm}. */
 export interface LoadEmoSllmOptions
-  extends LoadBundleOptions, Pick<CompileOptions, "threads" | "device">, Omit<EncoderOptions, "base"> {}
+  extends LoadBundleOptions, Pick<CompileOptions, "threads" | "device">, Omit<EncoderOptions, "base"> {
+  /**
+   * Further adapters for the language model, by a name of yours: folders as PEFT writes them. All are held at once, inputs choose
+   * (`adapter`). With the option, even `{}`, an input may also have none.
+   */
+  readonly adapters?: Readonly<Record<string, string>> | undefined;
+}
 
 /**
  * Loads a bundle: a folder, or a repository on the hub that holds one. Throws EmosllmError `bundle_invalid`, `checkpoint_*`.
@@ -84,17 +96,19 @@ export interface LoadEmoSllmOptions
  */
 export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = {}): Promise<EmoSllm> {
   const bundle = await loadBundle(folder, options);
-  const { manifest, parameters, backboneFolder } = bundle;
+  const { manifest, backboneFolder } = bundle;
+  const adapters = options.adapters && (await readAdapters(options.adapters, bundle.parts));
   const tokenizer = await loadTokenizer(backboneFolder);
   const { eos_token_id: eos } = await readGenerationConfig(backboneFolder);
   const ends = [...new Set([...[eos ?? []].flat(), tokenizer.endOfTurn])];
   const prompt = definePrompt(manifest.prompt as unknown as PromptDefinition);
   const { threads, device } = options;
-  const parts = await openModelEngine(bundle.parts, parameters, {
+  const parts = await openModelEngine(bundle.parts, bundle.parameters, {
+    ...(adapters ? { adapters } : {}),
     ...(threads === undefined ? {} : { threads }),
     ...(device === undefined ? {} : { device }),
   });
-  const { engine } = parts;
+  const { engine, parameters } = parts;
   const ears = openHearing(manifest, { ...options, base: bundle.folder });
   const labels = manifest.labels.words.map((w) => w.label);
   const begin = promptRow(prompt, tokenizer, manifest, {}, NO_FRAMES).before;
@@ -107,14 +121,16 @@ export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = 
   };
   const scoreRows = async (
     rows: readonly BatchRow[],
+    choices: readonly AdapterChoice[],
     name: string,
     beginning: readonly number[],
   ): Promise<number[][][]> => {
+    const rowInputs = parts.rowInputs(choices);
     const prompts = await tokensOfRows(rows);
-    const shared = await parts.shared(name, beginning, prompts);
+    const shared = await parts.shared(name, beginning, prompts, choices);
     return engine.score(
       rows.map(({ answers }, i) => ({ prompt: prompts[i] as Token[], answers })),
-      { parameters, shared },
+      { parameters, rowInputs, shared },
     );
   };
   /** What is to be read before writing; the prompts' usual beginning is run and kept by the name of the task's prompt. */
@@ -130,7 +146,7 @@ export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = 
     );
     const [first] = task && pieces[0] && inputs[0]?.audio !== undefined ? pieces[0] : [];
     const beginning = first && "ids" in first ? first.ids : undefined;
-    return { task, generation, prompts, beginning };
+    return { task, generation, prompts, beginning, choices: inputs.map((input) => input.adapter) };
   }
 
   async function* stream(
@@ -138,21 +154,23 @@ export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = 
     asked: WritingOptions = {},
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     if (inputs.length === 0) return;
-    const { task, generation, prompts, beginning } = await prepareWriting(inputs, asked);
-    const shared = task && beginning ? await parts.shared(`task ${task.name}`, beginning, prompts) : undefined;
+    const { task, generation, prompts, beginning, choices } = await prepareWriting(inputs, asked);
+    const rowInputs = parts.rowInputs(choices);
+    const shared = task && beginning ? await parts.shared(`task ${task.name}`, beginning, prompts, choices) : undefined;
     const decode = (ids: readonly number[]): string => tokenizer.decode(ids, { skipSpecialTokens: true });
-    yield* generate({ engine, decode, eos: ends, parameters, shared }, prompts, generation);
+    yield* generate({ engine, decode, eos: ends, parameters, rowInputs, shared }, prompts, generation);
   }
 
   return {
     manifest,
     labels,
+    adapters: [...(adapters?.keys() ?? [])],
     tokenizer,
     async score(inputs) {
       if (inputs.length === 0) return [];
       const heard = await ears.hear(inputs);
       const rows = heard.map((h) => promptRow(prompt, tokenizer, manifest, h, h.frames));
-      const scores = await scoreRows(rows, "emotion", begin);
+      const scores = await scoreRows(rows, choicesOf(inputs), "emotion", begin);
       return scores.map((answers, i) => {
         const { seconds } = heard[i] as Heard;
         const reliability = seconds === 0 ? 1 : Math.min(1, seconds / RELIABLE_SECONDS);
@@ -199,7 +217,7 @@ export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = 
         );
         return { before, after, frames, answers: [[...tokenizer.encodeAnswer(input.text), tokenizer.endOfTurn]] };
       });
-      const scores = await scoreRows(rows, "loss", (rows[0] as BatchRow).before);
+      const scores = await scoreRows(rows, choicesOf(batch), "loss", (rows[0] as BatchRow).before);
       const losses = scores.map(([tokens = []]) => -tokens.reduce((a, b) => a + b, 0) / tokens.length);
       return losses.reduce((a, b) => a + b, 0) / losses.length;
     },
@@ -212,6 +230,8 @@ export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = 
 
 /** Under this name as in the paper: `const model = await EmoSLLM.load("runs/demo/best")`. */
 export const EmoSLLM: { readonly load: typeof loadEmoSllm } = { load: loadEmoSllm };
+
+const choicesOf = (inputs: readonly EmotionInput[]): AdapterChoice[] => inputs.map((input) => input.adapter);
 
 /** Stands for some sound, to see what a prompt begins with. */
 const NO_FRAMES: BatchRow["frames"] = { data: new Float32Array(0), length: 0 };

@@ -1,7 +1,16 @@
 /** @file A bundle's language model with its adapter, ready to score and to generate; and its projector, which turns frames into vectors. */
 import { input } from "@emosllm/graph";
-import { type Engine, type SharedPrompt, type Token, openEngine, tokensOf } from "@emosllm/generation";
+import { EmosllmError } from "@emosllm/interfaces";
+import { type Engine, type RowInputs, type SharedPrompt, type Token, openEngine, tokensOf } from "@emosllm/generation";
 import { type CompileOptions, type HostTensor, type Program, compile, f32, feedsOf, i64 } from "@emosllm/runtime";
+import {
+  ADAPTER_INPUT,
+  type AdapterChoice,
+  type NamedAdapters,
+  adapterIndex,
+  adapterParameters,
+  withAdapters,
+} from "./adapters.ts";
 import { type EmoSllmParts, PROJECTOR_PREFIX, weightsOf } from "./assemble.ts";
 import { type Frames, commonPrefix } from "./batch.ts";
 
@@ -18,7 +27,12 @@ export interface ModelEngine {
     name: string,
     begin: readonly number[],
     prompts: readonly (readonly Token[])[],
+    adapters?: readonly AdapterChoice[],
   ): Promise<SharedPrompt | undefined>;
+  /** What every pass is fed. */
+  readonly parameters: Readonly<Record<string, HostTensor>>;
+  /** What says to a pass which adapter each row has. Throws EmosllmError `usage` for a name that is not there. */
+  rowInputs(adapters: readonly AdapterChoice[]): RowInputs;
   dispose(): Promise<void>;
 }
 
@@ -27,19 +41,38 @@ const LEAST_SHARED = 4;
 /** Beginnings that are kept; the one not asked for the longest goes. */
 const MOST_KEPT = 16;
 
+/** Options of {@link openModelEngine}. */
+export interface ModelEngineOptions extends CompileOptions {
+  /** Further adapters of the language model (maybe none), to be chosen row by row; so can be having none. */
+  readonly adapters?: NamedAdapters;
+}
+
 /** Opens both programs with the parameters of a bundle. */
 export async function openModelEngine(
   parts: EmoSllmParts,
-  parameters: Readonly<Record<string, HostTensor>>,
-  options: CompileOptions = {},
+  trained: Readonly<Record<string, HostTensor>>,
+  { adapters: others, ...options }: ModelEngineOptions = {},
 ): Promise<ModelEngine> {
   const { languageModel, projector, adapter, audioSize } = parts;
-  const adapted = adapter?.adapt(languageModel, (name, shape) => input(name, shape));
+  const adapters: NamedAdapters = others ?? new Map();
+  const parameters = { ...trained, ...adapterParameters(adapters) };
+  const adapted = others
+    ? withAdapters(parts, adapters)
+    : adapter?.adapt(languageModel, (name, shape) => input(name, shape));
   const engine = await openEngine({ ...languageModel, ...adapted }, options);
   let program: Promise<Program> | undefined;
   const kept = new Map<string, Promise<SharedPrompt>>();
+  const rowInputs = (choices: readonly AdapterChoice[]): RowInputs => {
+    const indices = choices.map((choice, i) => adapterIndex(adapters, choice, i));
+    if (others) return { [ADAPTER_INPUT]: indices };
+    if (choices.includes(null))
+      throw new EmosllmError("usage", "adapter: null (none) needs the option 'adapters' when loading; {} will do");
+    return {};
+  };
   return {
     engine,
+    parameters,
+    rowInputs,
     async project(clips) {
       if (clips.length === 0) return [];
       program ??= compile(
@@ -72,15 +105,19 @@ export async function openModelEngine(
         ),
       );
     },
-    async shared(name, begin, prompts) {
+    async shared(name, begin, prompts, choices = prompts.map(() => undefined)) {
+      // A beginning is run with one adapter.
+      if (new Set(choices).size > 1) return undefined;
       const ids = prompts.map((p) => p.map((t) => (typeof t === "number" ? t : -1)));
       // At least one token of each prompt is left to be run.
       const length = Math.min(commonPrefix([begin, ...ids]), ...ids.map((p) => p.length - 1));
       if (length < LEAST_SHARED) return undefined;
-      const key = `${name} ${begin.join(",")}`;
+      const key = `${name} ${JSON.stringify(choices[0])} ${begin.join(",")}`;
       const known =
         kept.get(key) ??
-        engine.prefill([begin], { parameters }).then(({ cache }): SharedPrompt => ({ cache, length: begin.length }));
+        engine
+          .prefill([begin], { parameters, rowInputs: rowInputs(choices.slice(0, 1)) })
+          .then(({ cache }): SharedPrompt => ({ cache, length: begin.length }));
       kept.delete(key);
       kept.set(key, known);
       known.catch(() => kept.delete(key));

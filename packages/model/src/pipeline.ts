@@ -39,6 +39,8 @@ export interface AudioEmotionOptions {
   readonly top_k?: number | null | undefined;
   /** What was said, of each sound. */
   readonly transcript?: string | readonly (string | undefined)[] | undefined;
+  /** One of the option `adapters` of loading, for all or for each sound; `null`: none. */
+  readonly adapter?: string | null | readonly (string | null | undefined)[] | undefined;
 }
 
 /** Call it with a sound, or with several; samples are mono at `sampling_rate`. */
@@ -91,13 +93,20 @@ export async function pipeline(
   ): Promise<LabelScore[] | LabelScore[][]> {
     const several = Array.isArray(audio);
     const sounds: readonly Sound[] = several ? (audio as readonly Sound[]) : [audio as Sound];
-    const { top_k: k = null, transcript } = asked;
+    const { top_k: k = null, transcript, adapter } = asked;
     if (k !== null && !(Number.isInteger(k) && k >= 1))
       throw new EmosllmError("usage", `top_k must be a whole number >= 1 or null, not ${String(k)}`);
     const words = typeof transcript === "string" ? [transcript] : (transcript ?? []);
     if (words.length > 0 && words.length !== sounds.length)
       throw new EmosllmError("usage", `${words.length} transcripts for ${sounds.length} sounds`);
-    const answers = await loaded.score(sounds.map((sound, i) => ({ audio: sound, transcript: words[i] })));
+    const adapters = Array.isArray(adapter)
+      ? (adapter as readonly (string | null | undefined)[])
+      : sounds.map(() => adapter as string);
+    if (adapters.length !== sounds.length)
+      throw new EmosllmError("usage", `${adapters.length} adapters for ${sounds.length} sounds`);
+    const answers = await loaded.score(
+      sounds.map((sound, i) => ({ audio: sound, transcript: words[i], adapter: adapters[i] })),
+    );
     const lists = answers.map((answer) => ranked(answer).slice(0, k ?? undefined));
     return several ? lists : (lists[0] as LabelScore[]);
   }

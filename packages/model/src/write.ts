@@ -21,6 +21,8 @@ export interface WritingInput {
   readonly audio?: Sound;
   readonly transcript?: string | undefined;
   readonly voice?: string | undefined;
+  /** As of `score`: one of the option `adapters`, `null` for none. */
+  readonly adapter?: string | null | undefined;
   /** A conversation instead; sound stands in its turns. */
   readonly messages?: readonly ConversationMessage<Sound>[] | undefined;
 }
