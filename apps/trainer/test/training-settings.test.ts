@@ -62,20 +62,37 @@ describe("settings", () => {
     expect(adapter(c)).not.toBe(adapter(a));
   });
 
-  test("two batches accumulated are one batch of both", async () => {
+  test("two batches accumulated are one batch of both, and so are the parts within a budget of tokens", async () => {
     // The same rows in the same order; f32 sums in another order.
     const one = await train("per_device_train_batch_size=8");
     const two = await train("per_device_train_batch_size=4", "gradient_accumulation_steps=2");
-    for (const i of [0, 1]) {
-      expect(two.log[i]?.["loss"]).toBeCloseTo(one.log[i]?.["loss"] as number, 4);
-      expect(two.log[i]?.["grad_norm"]).toBeCloseTo(one.log[i]?.["grad_norm"] as number, 3);
-    }
+    const cut = await train("per_device_train_batch_size=8", "max_tokens=400");
+    for (const run of [two, cut])
+      for (const i of [0, 1]) {
+        expect(run.log[i]?.["loss"]).toBeCloseTo(one.log[i]?.["loss"] as number, 4);
+        expect(run.log[i]?.["grad_norm"]).toBeCloseTo(one.log[i]?.["grad_norm"] as number, 3);
+      }
+    // Other sums, so it was cut.
+    expect(adapter(cut)).not.toBe(adapter(one));
   });
 
   const FULL = process.env["EMOSLLM_FULL"] === "1";
   const ALL = [
-    ["emotion_loss=scored", "focal_gamma=2", "label_smoothing_factor=0.1", "class_weights=balanced", "ema_decay=0.9"],
-    ["tasks={emotion: 1, transcription: 1, dimensional: 1}", "gradient_accumulation_steps=4", "lora.lora_dropout=0.3"],
+    [
+      "emotion_loss=scored",
+      "focal_gamma=2",
+      "label_smoothing_factor=0.1",
+      "class_weights=balanced",
+      "ema_decay=0.9",
+      "group_by_length=true",
+    ],
+    [
+      "tasks={emotion: 1, transcription: 1, dimensional: 1}",
+      "gradient_accumulation_steps=4",
+      "lora.lora_dropout=0.3",
+      "max_tokens=300",
+    ],
+    ["group_by_length=true"],
     ["emotion_loss=scored"],
     ["class_weights={angry: 3, sad: 0.5}"],
     ["label_smoothing_factor=0.2"],

@@ -94,9 +94,7 @@ function requestsFor(
   const asked = blockSize === "row" ? undefined : blockSize;
   const transposed = backward === "quantised";
   return linears.map(({ path, source, bits = BITS[precision], blockSize: usual }): PackRequest => {
-    // Layers with a block size of their own are those of few tokens.
-    if (blockSize === "row" && usual === undefined)
-      return { name: path, sources: [source], bits, blockSize, transposed };
+    if (blockSize === "row") return { name: path, sources: [source], bits, blockSize, transposed };
     const longest = Math.min(asked ?? usual ?? BLOCKS[precision], ...source.shape);
     const size = BLOCK_SIZES.findLast((b) => b <= longest) ?? BLOCK_SIZES[0];
     return { name: path, sources: [source], bits, blockSize: size, transposed };

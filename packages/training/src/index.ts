@@ -53,5 +53,12 @@ export {
 export { initialise } from "./initialise.ts";
 export { normal, randomStream, shuffle, type RandomStream } from "./random.ts";
 export { streamSet, type StreamSet, type StreamStates } from "./stream-set.ts";
-export { shuffledOrder, type OrderOptions, type OrderState, type SampleOrder } from "./sample-order.ts";
+export {
+  shuffledOrder,
+  type LengthGroups,
+  type OrderOptions,
+  type OrderState,
+  type SampleOrder,
+} from "./sample-order.ts";
+export { withinTokens } from "./token-budget.ts";
 export { crc32c, openEventFile, type EventFile } from "./event-file.ts";

@@ -29,6 +29,37 @@ test("takes of any size give the same sequence; more than a pass at once too", (
   expect(() => shuffledOrder([], { seed: 1, name: "x" })).toThrow(/'x' has no items/);
 });
 
+test("grouped by length: each once, batches of like lengths in any order, and as exactly resumable", () => {
+  const lengths = Array.from({ length: 203 }, (_, i) => (i * 7919) % 500);
+  const groups = { size: 8, length: (n: number) => n, window: 5 };
+  const options = { seed: 3, name: "order", groups };
+  const order = shuffledOrder(lengths, options);
+  const passes = Array.from({ length: 3 }, () => order.take(203));
+  for (const pass of passes) expect(pass.toSorted((a, b) => a - b)).toEqual(lengths.toSorted((a, b) => a - b));
+  const all = passes.flat();
+  const spread = (batches: number[]): number => {
+    let padding = 0;
+    for (let at = 0; at + 8 <= batches.length; at += 8) {
+      const batch = batches.slice(at, at + 8);
+      padding += Math.max(...batch) * 8 - batch.reduce((a, b) => a + b, 0);
+    }
+    return padding / batches.reduce((a, b) => a + b, 0);
+  };
+  // Batches stay whole where a pass ends within one: 203 is no multiple of 8.
+  const plain = shuffledOrder(lengths, { seed: 3, name: "order" }).take(609);
+  expect(spread(plain)).toBeGreaterThan(0.6);
+  expect(spread(all)).toBeLessThan(0.2);
+  const tops = Array.from({ length: 25 }, (_, i) => Math.max(...all.slice(i * 8, i * 8 + 8)));
+  expect(tops).not.toEqual(tops.toSorted((a, b) => b - a));
+  for (const at of [0, 1, 8, 100, 203, 204, 320, 406, 500]) {
+    const first = shuffledOrder(lengths, options);
+    const head = first.take(at);
+    const saved = JSON.parse(JSON.stringify(first.state())) as ReturnType<typeof first.state>;
+    const rest = shuffledOrder(lengths, { ...options, saved });
+    expect([...head, ...rest.take(609 - at)]).toEqual(all);
+  }
+});
+
 test("streams are restored by name, and new ones do not disturb them", () => {
   const a = streamSet(5);
   a.get("one").next();

@@ -3,9 +3,9 @@
  * of its own; ours and PyTorch's take turns on the same machine, so that both see the same load.
  */
 import { execFile } from "node:child_process";
-import { writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
-import { join } from "node:path";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -29,7 +29,21 @@ interface Line {
   readonly ours: Readonly<Record<"f32" | "int8", Figures>>;
 }
 
-/** Runs the table. `--python PATH` (python3), `--steps N`, `--only TEXT` (shapes whose flags hold it), `--markdown FILE`. */
+/** The largest model that is trained on a machine of 24 GiB: PyTorch's f32 weights alone take 13. */
+const LARGEST: readonly string[] = ["--shape", "llama-3.2-3b", "--precision", "int4"];
+
+/** What was measured so far, with the same machine and versions: shapes may be measured one by one. */
+interface Results {
+  readonly machine: string;
+  readonly versions: string;
+  readonly lines: Readonly<Record<string, Line & { readonly date: string }>>;
+  readonly largest?: Figures & { readonly date: string };
+}
+
+/**
+ * Runs the table. `--python PATH` (python3), `--steps N`, `--only TEXT` (shapes whose flags hold it; the others stand in the table as they
+ * were measured before), `--results FILE` (where that is kept), `--markdown FILE` (its part between the marks, or the whole file).
+ */
 export async function benchAgainstTorch(argv: readonly string[]): Promise<Record<string, unknown>> {
   const { values } = parseArgs({
     args: [...argv],
@@ -38,37 +52,74 @@ export async function benchAgainstTorch(argv: readonly string[]): Promise<Record
       python: { type: "string", default: "python3" },
       steps: { type: "string", default: "2" },
       only: { type: "string", default: "" },
+      results: { type: "string", default: join(tmpdir(), "emosllm-bench", "against-torch.json") },
       markdown: { type: "string" },
     },
   });
   if (values.against !== "torch") throw new Error(`--against '${values.against}' is not torch`);
-  const versions = await torchVersions(values.python);
+  const versions = `Node ${process.versions.node}; ${await torchVersions(values.python)}`;
+  const machine = `${cpus()[0]?.model.trim() ?? "unknown processor"}, ${cpus().length} logical cores`;
+  let results = await readResults(values.results, machine, versions);
+  const keep = async (more: Partial<Results>): Promise<void> => {
+    results = { ...results, ...more };
+    await mkdir(dirname(values.results), { recursive: true });
+    await writeFile(`${values.results}.tmp`, JSON.stringify(results, null, 2));
+    await rename(`${values.results}.tmp`, values.results);
+  };
   const steps = ["--steps", values.steps];
-  const lines: Line[] = [];
+  const date = new Date().toISOString().slice(0, 10);
   for (const flags of SHAPES.filter((f) => f.join(" ").includes(values.only))) {
     const f32 = await ours([...flags, ...steps]);
     const torch32 = await torch(values.python, [...flags, ...steps]);
     const int8 = await ours([...flags, ...steps, "--precision", "int8"]);
     const torch16 = await torch(values.python, [...flags, ...steps, "--dtype", "bfloat16"]);
-    lines.push({
-      shape: flags.slice(1).join(" "),
-      torch: { float32: torch32, bfloat16: torch16 },
-      ours: { f32, int8 },
-    });
-    process.stderr.write(`${row(lines.at(-1) as Line)}\n`);
+    const shape = flags.slice(1).join(" ");
+    const line = { shape, torch: { float32: torch32, bfloat16: torch16 }, ours: { f32, int8 }, date };
+    process.stderr.write(`${row(line)}\n`);
+    await keep({ lines: { ...results.lines, [shape]: line } });
   }
-  const machine = `${cpus()[0]?.model.trim() ?? "unknown processor"}, ${cpus().length} logical cores`;
-  const date = new Date().toISOString().slice(0, 10);
-  const text = `${[
+  if (LARGEST.join(" ").includes(values.only))
+    await keep({ largest: { ...(await ours([...LARGEST, "--steps", "1"])), date } });
+  const text = tableOf(results);
+  if (values.markdown) await writeInto(values.markdown, text);
+  else process.stdout.write(text);
+  return { ...results };
+}
+
+async function readResults(file: string, machine: string, versions: string): Promise<Results> {
+  const none: Results = { machine, versions, lines: {} };
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return none;
+  const known = JSON.parse(text) as Results;
+  return known.machine === machine && known.versions === versions ? known : none;
+}
+
+function tableOf({ machine, versions, lines, largest }: Results): string {
+  const known = SHAPES.flatMap((f) => lines[f.slice(1).join(" ")] ?? []);
+  const dates = [...new Set([...known, ...(largest ? [largest] : [])].map((l) => l.date))].toSorted();
+  return `${[
     `| shape, batch 8 | PyTorch f32 / bf16 | ours f32 / int8 | f32 vs f32 | int8 vs f32 | int8 vs bf16 | peak memory, int8 vs bf16 |`,
     `| --- | --- | --- | --- | --- | --- | --- |`,
-    ...lines.map(row),
-  ].join(
-    "\n",
-  )}\n\n${machine}; Node ${process.versions.node}; ${versions}; ${date}; \`npm run bench -- train --against torch\`.\n`;
-  if (values.markdown) await writeFile(values.markdown, text);
-  else process.stdout.write(text);
-  return { machine, node: process.versions.node, versions, date, lines };
+    ...known.map(row),
+    ...(largest
+      ? [
+          `| \`llama-3.2-3b\`, whole | does not fit | int4: ${seconds(largest)}, ${(largest.peak_rss_mib / 1024).toFixed(1)} GiB | | | | |`,
+        ]
+      : []),
+  ].join("\n")}\n\n${machine}; ${versions}; ${dates.join(", ")}; \`npm run bench -- train --against torch\`.\n`;
+}
+
+const MARKS = ["<!-- bench train --against torch -->", "<!-- end -->"] as const;
+
+/** Between the marks of a file that has them; as the whole file otherwise. */
+async function writeInto(file: string, text: string): Promise<void> {
+  const before = await readFile(file, "utf8").catch(() => "");
+  const from = before.indexOf(MARKS[0]);
+  const to = before.indexOf(MARKS[1], from);
+  const whole =
+    from < 0 || to < 0 ? text : `${before.slice(0, from + MARKS[0].length)}\n\n${text}\n${before.slice(to)}`;
+  await writeFile(`${file}.tmp`, whole);
+  await rename(`${file}.tmp`, file);
 }
 
 const seconds = ({ train_step_s }: Figures): string => `${train_step_s.toFixed(2)} s`;

@@ -58,7 +58,9 @@ export function batchSource(options: BatchSourceOptions): BatchSource {
       );
     // The task of old configs keeps its stream's name.
     const name = `${prefix}order${task === "emotion" ? "" : ` ${task}`}`;
-    orders.set(task, shuffledOrder(fitting, { seed: config.seed, name, saved: saved[task] }));
+    const size = config.per_device_train_batch_size;
+    const groups = config.group_by_length ? { size, length: (s: Sample) => s.length } : undefined;
+    orders.set(task, shuffledOrder(fitting, { seed: config.seed, name, saved: saved[task], groups }));
   }
   const chance = (name: string, share: number): boolean => share > 0 && streams.get(prefix + name).next() < share;
   const number = (name: string): number => Math.floor(streams.get(prefix + name).next() * 2 ** 31);

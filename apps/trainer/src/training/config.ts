@@ -92,6 +92,8 @@ export const trainConfigSchema = z.strictObject({
   precision: z.enum(PRECISIONS).default("f32"),
   /** What gradients pass through where `precision` is not f32: the layers' exact values, or a packing of the transpose (faster). */
   backward: z.enum(BACKWARDS).default("quantised"),
+  /** Weights of a row that share a scale; default: `row` for int8 (the fastest by far on processors with AMX or VNNI), 32 for int4. */
+  block_size: z.union([z.literal("row"), z.literal(32), z.literal(64), z.literal(128), z.literal(256)]).optional(),
   /** A kind of `@emosllm/projector` and the keys of that kind; what is left out is as that package has it. */
   projector: z
     .looseObject({ type: z.enum(PROJECTOR_TYPES).default("qp_mapper") })
@@ -175,6 +177,12 @@ export const trainConfigSchema = z.strictObject({
   per_device_train_batch_size: count.default(16),
   per_device_eval_batch_size: count.default(32),
   gradient_accumulation_steps: count.default(1),
+  /** Batches of sounds of about the same length, so that less is padded; deterministic, and resumed exactly. */
+  group_by_length: z.boolean().default(false),
+  /** Frames and tokens, padding counted, that go through the model at once: a batch of more is cut and accumulated, with the same loss. */
+  max_tokens: count.nullable().default(null),
+  /** Computes layers again for the gradient instead of keeping their values: less memory, more time, the same numbers. */
+  gradient_checkpointing: z.boolean().default(false),
   lr_scheduler_type: z.enum(SCHEDULERS).default("cosine"),
   /** Of `cosine_with_min_lr`: the lowest rate, or its share of `learning_rate`. */
   lr_scheduler_kwargs: z

@@ -125,6 +125,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
         optimiser,
         frozen,
         focalGamma: settings.focal_gamma,
+        gradientCheckpointing: settings.gradient_checkpointing,
       });
       for (const [name, t] of Object.entries(trainer.parameters.tensors))
         t.data.set((values.tensors[name] as HostTensor<"f32">).data);
@@ -183,7 +184,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
           const drawn = [];
           for (let micro = 0; micro < settings.gradient_accumulation_steps; micro++) drawn.push(await source.next());
           let loss = 0;
-          for (const [micro, batch] of stepBatches(drawn, sizes, collective).entries()) {
+          for (const [micro, batch] of stepBatches(drawn, sizes, collective, settings.max_tokens).entries()) {
             const key = BigInt(Math.floor(streams.get(`${stage.prefix}lora dropout`).next() * 2 ** 31));
             const feeds = { ...batch.feeds, dropout_key: hostTensor("i64", [], BigInt64Array.of(key)) };
             loss += (await trainer.accumulate({ ...batch, feeds }, micro === 0)).loss;

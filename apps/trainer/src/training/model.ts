@@ -71,6 +71,7 @@ export async function assembleModel(
   const languageModel = await openLanguageModel(found.folder, {
     precision: config.precision,
     backward: config.backward,
+    blockSize: config.block_size ?? (config.precision === "int8" ? "row" : undefined),
   });
   const tokenizer = await loadTokenizer(found.folder);
   const bytes = [...languageModel.checkpoint.tensors.values()].reduce((sum, t) => sum + t.length, 0);
