@@ -3,7 +3,7 @@ import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeIemocap } from "@emosllm/datasets/testing";
-import { loadSafetensors } from "@emosllm/checkpoints";
+import { loadSafetensors, readTensor } from "@emosllm/checkpoints";
 import { loadBundle, loadEmoSllm } from "@emosllm/model";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TrainEvent } from "../src/training/events.ts";
@@ -33,7 +33,7 @@ const configOf = (output: string, ...more: string[]) =>
     ...more,
   ]);
 
-test("encoder and language model adapted, PiSSA on the latter: trained, resumed exactly, saved as PEFT reads it, asked", async () => {
+test("encoder and language model adapted, PiSSA with DoRA, norms and embeddings on the latter: trained, resumed exactly, saved as PEFT reads it, asked", async () => {
   const overrides = [
     `encoder_name_or_path=${join(repository, "packages/backbones/test/fixtures/wav2vec2-large")}`,
     "encoder_layers=[1, 2]",
@@ -41,6 +41,8 @@ test("encoder and language model adapted, PiSSA on the latter: trained, resumed 
     "encoder_lora.use_dora=true",
     "lora.r=4",
     "lora.init_lora_weights=pissa",
+    "lora.use_dora=true",
+    "lora.modules_to_save=[input_layernorm, embed_tokens]",
     "lora.target_modules=[q_proj, v_proj]",
   ];
   const { bundle } = await runTraining(await configOf("whole", ...overrides), () => {});
@@ -66,7 +68,19 @@ test("encoder and language model adapted, PiSSA on the latter: trained, resumed 
   expect(manifest.front_end).toMatchObject({ kind: "waveform", mean: [0], std: [1] });
   expect(manifest.adapted_encoder?.encoder.layers).toEqual([1, 2]);
   // Twice the rank, over the base as it is on disk.
-  expect(parts.adapter?.config).toMatchObject({ r: 8, init_lora_weights: true });
+  expect(parts.adapter?.config).toMatchObject({ r: 8, init_lora_weights: true, use_dora: true });
+  const own = await loadSafetensors(join(bundle, "adapter/adapter_model.safetensors"));
+  const saved = [...own].filter(([name]) => /input_layernorm|embed_tokens/.test(name));
+  expect(saved.length).toBeGreaterThan(2);
+  for (const [name, t] of saved) {
+    const before = parts.languageModel.checkpoint.tensors.get(name.replace("base_model.model.", ""));
+    if (!before) throw new Error(`the base has no ${name}`);
+    const data = await readTensor(before, "f32");
+    expect(
+      (t.data as Float32Array).some((v, i) => v !== data[i]),
+      name,
+    ).toBe(true);
+  }
   const trained = await loadSafetensors(join(bundle, "adapter_encoder/adapter_model.safetensors"));
   const bs = [...trained].filter(([name]) => name.includes("lora_B"));
   expect(bs.length).toBeGreaterThan(0);
@@ -88,8 +102,8 @@ test("encoder and language model adapted, PiSSA on the latter: trained, resumed 
 test("what does not go together is said before anything is read", async () => {
   await expect(configOf("x", "encoder_lora.r=2")).rejects.toThrow(/encoder_lora: needs encoder_name_or_path/);
   await expect(configOf("x", "lora.init_lora_weights=pisa")).rejects.toThrow(/lora.init_lora_weights/);
-  const both = await configOf("x", "lora.init_lora_weights=olora", "lora.use_dora=true");
-  await expect(runTraining(both, () => {})).rejects.toThrow(/'olora' with use_dora is not supported/);
+  const both = await configOf("x", "lora.init_lora_weights=olora", "lora.target_modules=[q_proj, embed_tokens]");
+  await expect(runTraining(both, () => {})).rejects.toThrow(/embed_tokens with init_lora_weights 'olora'/);
 });
 
 test("temperature and threshold from validation are in the bundle, and said", async () => {

@@ -192,6 +192,8 @@ function trainedTokens(config: LoraConfig, base: LoraBase): readonly number[] {
       `adapter_config.json: trainable_token_indices of '${other}' is not supported; of embed_tokens it is`,
     );
   const ids = Object.values(byName).flat();
+  if (rows === 0)
+    throw new EmosllmError("not_supported", "adapter_config.json: trainable_token_indices needs a language model");
   const wrong = ids.find((id) => !(Number.isInteger(id) && (id as number) >= 0 && (id as number) < rows));
   if (wrong !== undefined)
     throw new EmosllmError(

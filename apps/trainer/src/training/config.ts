@@ -57,6 +57,8 @@ const loraSchema = z.strictObject({
   lora_bias: z.boolean().default(false),
   bias: z.enum(["none", "lora_only", "all"]).default("none"),
   modules_to_save: z.array(z.string()).nullable().default(null),
+  ensure_weight_tying: z.boolean().default(false),
+  trainable_token_indices: z.array(z.int().min(0)).nullable().default(null),
   exclude_modules: z
     .union([z.string(), z.array(z.string())])
     .nullable()
