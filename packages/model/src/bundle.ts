@@ -180,12 +180,17 @@ export async function loadBundle(
       : (await resolveModel(baseModel, { onProgress })).folder;
   const languageModel = await openLanguageModel(backboneFolder, precision);
   const found = await fingerprint(languageModel);
-  if (found !== manifest.base_model.fingerprint && !allowOtherBase)
+  const config = await readLoraConfig(join(folder, "adapter"));
+  if (found !== manifest.base_model.fingerprint && !allowOtherBase) {
+    const { name_or_path: place, model_type: type, fingerprint: own } = manifest.base_model;
+    // A base that is carried along is called `backbone`; the adapter knows where it came from.
+    const name = place === "backbone" ? `${config.base_model_name_or_path ?? "a model"} (its own ${place})` : place;
     throw new EmosllmError(
       "bundle_invalid",
-      `${folder} was trained on ${manifest.base_model.name_or_path} (${manifest.base_model.fingerprint.slice(0, 12)}), but ${backboneFolder} is another model (${found.slice(0, 12)}). Give its own base model (baseModel), or take this one all the same (allowOtherBase).`,
+      `${folder} was trained on ${name}, ${type} ${own.slice(0, 12)}, but ${baseModel ?? backboneFolder} is another model, ${languageModel.config.modelType} ${found.slice(0, 12)}. Give its own base model (option 'baseModel', --base-model), or take this one all the same ('allowOtherBase', --allow-other-base).`,
     );
-  const adapter = loraAdapter(await readLoraConfig(join(folder, "adapter")), {
+  }
+  const adapter = loraAdapter(config, {
     linearPaths: languageModel.linearPaths,
     tensors: languageModel.checkpoint.tensors,
   });

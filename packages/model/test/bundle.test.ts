@@ -83,7 +83,7 @@ test.each([
 
 test("a missing file, another base, and no bundle at all are refused with what is wrong", async () => {
   await expect(loadBundle(folder, { baseModel: await tinyBackbone(77) })).rejects.toThrow(
-    /was trained on backbone .* is another model .*baseModel.*allowOtherBase/,
+    /was trained on a model \(its own backbone\), llama [0-9a-f]{12}, but .* is another model, llama [0-9a-f]{12}\..*--base-model.*--allow-other-base/,
   );
   const other = await loadBundle(folder, { baseModel: await tinyBackbone(77), allowOtherBase: true });
   expect(other.parts.languageModel.config.modelType).toBe("llama");

@@ -33,6 +33,10 @@ const predict = defineCommand({
       description: "take that encoder even where it is not the one trained with",
     },
     "base-model": { type: "string", description: "another place of the bundle's language model: hub id or folder" },
+    "allow-other-base": {
+      type: "boolean",
+      description: "take that language model even where it is not the one trained on",
+    },
     transcript: { type: "string", description: "what was said, of a single file" },
     list: { type: "string", description: "a file of paths, one a line; - for stdin" },
     precision: { type: "string", default: "f32", description: `how the base model is held: ${PRECISIONS.join(", ")}` },
@@ -82,6 +86,7 @@ const predict = defineCommand({
       encoder: args.encoder,
       allowOtherEncoder: args["allow-other-encoder"] === true,
       baseModel: args["base-model"],
+      allowOtherBase: args["allow-other-base"] === true,
     });
     try {
       const written = TASKS[task];
