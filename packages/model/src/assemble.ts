@@ -117,8 +117,11 @@ function placeAudio(
   text: Tensor,
   parameter: Parameter,
 ): Tensor {
-  const vectors = projector.build(audio.features, audio.lengths, (name, shape) =>
-    parameter(PROJECTOR_PREFIX + name, shape),
+  const vectors = projector.build(
+    audio.features,
+    audio.lengths,
+    (name, shape) => parameter(PROJECTOR_PREFIX + name, shape),
+    audio.packing,
   );
   const pool = reshape(vectors, [audio.places.shape[0] as Dim, languageModel.config.hiddenSize]);
   const zero = scalar(0, "i64");

@@ -188,9 +188,20 @@ function audioFeeds(
   const longest = Math.max(...lengths);
   const features = new Float32Array(rows.length * longest * audioSize);
   rows.forEach((r, i) => features.set((r.frames as Frames).data, i * longest * audioSize));
+  const framePlaces = i64Array(lengths.reduce((a, b) => a + b, 0));
+  const owners = i64Array(rows.length * longest);
+  let own = 0;
+  lengths.forEach((n, r) => {
+    for (let i = 0; i < n; i++, own++) {
+      framePlaces[own] = BigInt(r * longest + i);
+      owners[r * longest + i] = BigInt(own);
+    }
+  });
   return {
     audio_features: hostTensor("f32", [rows.length, longest, audioSize], features),
     audio_lengths: i64(lengths),
+    frame_places: vector(framePlaces),
+    frame_owners: vector(owners),
     audio_index: hostTensor("i64", [index.length], index),
     audio_places: i64(places),
   };

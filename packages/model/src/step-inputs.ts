@@ -1,7 +1,7 @@
 /** @file The inputs of a batch as graph tensors: ids around the audio vectors, where labels are predicted, what they should be. */
 import type { Asked, Branches, Packing } from "@emosllm/backbones";
 import { type Dim, type Tensor, dimMultiply, input } from "@emosllm/graph";
-import type { Projector } from "@emosllm/projector";
+import type { FramePacking, Projector } from "@emosllm/projector";
 
 /** Which inputs a batch has; each combination is a program of its own. */
 export interface BatchForm {
@@ -19,6 +19,8 @@ export interface AudioInputs {
   readonly features: Tensor;
   /** i64 `[rows]`, frames that count */
   readonly lengths: Tensor;
+  /** Those frames, one row after the other. */
+  readonly packing: FramePacking;
   /** i64 `[tokens]`: which audio vector (row * vectors + i) stands at a place, -1 for text */
   readonly index: Tensor;
   /** i64 `[rows*vectors]`: the place (in `ids`) of each audio vector; a place of text for those beyond a row's own */
@@ -52,6 +54,10 @@ export function stepInputs(
       ? {
           features: input("audio_features", ["rows", "frames", audioSize]),
           lengths: index("audio_lengths", "rows"),
+          packing: {
+            places: index("frame_places", "own_frames"),
+            owners: index("frame_owners", dimMultiply("rows", "frames")),
+          },
           index: index("audio_index", "tokens"),
           places: index("audio_places", dimMultiply("rows", vectors("frames"))),
         }

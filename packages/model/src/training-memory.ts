@@ -21,6 +21,8 @@ export interface BatchSizes {
   readonly tokens?: number;
   /** Of the longest clip; 0 for a batch without audio. */
   readonly frames: number;
+  /** Of all clips together; `rows * frames` when not given. */
+  readonly ownFrames?: number;
   /** Answer tokens of all rows. */
   readonly labels: number;
   /** Answers a row; 1 when not given. */
@@ -36,6 +38,7 @@ export function sizesOf({ feeds, form, labels }: LaidOutBatch): BatchSizes {
     suffix: size("token_places", 1),
     tokens: size("ids", 0),
     frames: size("audio_features", 1),
+    ownFrames: size("frame_places", 0),
     labels: labels.length,
     ...(form.branched ? { answers: 1 + Math.max(...labels.map(({ answer }) => answer)) } : {}),
   };
@@ -98,6 +101,7 @@ export function predictTrainingMemory(
     prefix,
     suffix,
     frames,
+    own_frames: batch.ownFrames ?? rows * frames,
     labels,
     tokens: batch.tokens ?? rows * suffix,
     slots: Math.ceil(labels / rows),

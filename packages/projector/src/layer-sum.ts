@@ -16,11 +16,11 @@ export function overLayers(projector: Projector, layers: number): Projector {
     parameters: { [LAYER_WEIGHTS]: [layers], ...projector.parameters },
     initializers: { [LAYER_WEIGHTS]: { kind: "zeros" }, ...projector.initializers },
     inputSize: layers * projector.inputSize,
-    build: (frames, lengths, parameter) => {
+    build: (frames, lengths, parameter, packing) => {
       const [rows, time] = frames.shape as [Dim, Dim];
       const weights = reshape(softmax(parameter(LAYER_WEIGHTS, [layers])), [1, layers]);
       const mixed = matmul(weights, reshape(frames, [rows, time, layers, projector.inputSize]));
-      return projector.build(reshape(mixed, [rows, time, projector.inputSize]), lengths, parameter);
+      return projector.build(reshape(mixed, [rows, time, projector.inputSize]), lengths, parameter, packing);
     },
   };
 }

@@ -27,7 +27,16 @@ export interface Projector {
   /**
    * Frames `[rows, frames, inputSize]` and their number a row, i64 `[rows]`, each at least 1 -> `[rows, vectors(frames), outputSize]`.
    * Of a row of `length` frames the first `vectors(length)` vectors count; they depend on those frames alone. What
-   * stands after them is finite, and nothing else: it must not reach the loss.
+   * stands after them is finite, and nothing else: it must not reach the loss. With `packing`, a projector may leave frames beyond a row's
+   * length out of what it computes; the result is the same.
    */
-  readonly build: (frames: Tensor, lengths: Tensor, parameter: Parameter) => Tensor;
+  readonly build: (frames: Tensor, lengths: Tensor, parameter: Parameter, packing?: FramePacking) => Tensor;
+}
+
+/** Which of the frames `[rows, frames]` count, one row after the other. */
+export interface FramePacking {
+  /** i64 `[own]`: place (`row * frames + i`) of each frame that counts */
+  readonly places: Tensor;
+  /** i64 `[rows*frames]`: which of those stands at a place; any where none does */
+  readonly owners: Tensor;
 }

@@ -12,6 +12,7 @@ import {
   constant,
   cos,
   dimAdd,
+  dimMultiply,
   expand,
   gelu,
   matmul,
@@ -23,6 +24,7 @@ import {
 } from "@emosllm/graph";
 import type { ProjectorSizes } from "./config.ts";
 import { COUNT, POSITIVE, type Fields, oneOf, refuseConfig } from "./fields.ts";
+import { packedFrames } from "./frame-packing.ts";
 import { attention, declarations, inside, layersOver, scoreMask } from "./layers.ts";
 import type { Initializer, Projector } from "./projector.ts";
 
@@ -71,34 +73,53 @@ export function buildQpMapper(config: QpMapperConfig): Projector {
   }
   dense("output", output_size, d);
 
-  const build: Projector["build"] = (frames, lengths, parameter) => {
+  const build: Projector["build"] = (frames, lengths, parameter, packing) => {
     const { p, linear, norm: normalise } = layersOver(declared, parameter);
     const [rows, time] = frames.shape as [Dim, Dim];
-    const length = dimAdd(time, num_queries);
+    const { own, pack, spread } = packedFrames(rows, time, lengths, packing);
+    const asked = dimMultiply(rows, num_queries);
 
-    let x = linear("input", frames);
-    if (config.positions === "sinusoidal") x = add(x, sinusoids(time, d));
-    x = concat([x, expand(reshape(p("queries"), [1, num_queries, d]), [rows, num_queries, d])], 1);
+    let x = linear("input", pack(frames, frames.op !== "input"));
+    if (config.positions === "sinusoidal") x = add(x, pack(expand(sinusoids(time, d), [rows, time, d]), false));
+    // Every row's frames, one row after the other, and then every row's queries: what is not attention runs over one matrix.
+    x = concat([x, reshape(expand(reshape(p("queries"), [1, num_queries, d]), [rows, num_queries, d]), [asked, d])], 0);
     const none = expand(constant(0), [rows, 1, 1, num_queries]);
     const mask = concat([scoreMask(inside(lengths, time)), none], 3);
+    const ofFrames = (y: Tensor): Tensor => slice(y, 0, 0, own);
+    const ofQueries = (y: Tensor): Tensor => slice(y, 0, own, dimAdd(own, asked));
+    /** `[own + rows*num_queries, d]` -> `[rows, time + num_queries, d]` */
+    const byRow = (y: Tensor): Tensor =>
+      concat([spread(ofFrames(y)), reshape(ofQueries(y), [rows, num_queries, d])], 1);
 
     for (let i = 0; i < num_layers; i++) {
       const at = `encoder.layers.${i}`;
       // Only the queries' outputs are kept, so the last layer computes no others.
-      const asked = i === num_layers - 1 ? slice(x, 1, time, length) : x;
+      const last = i === num_layers - 1;
+      const here = last ? ofQueries(x) : x;
       const [wq, wkv] = [
         slice(p(`${at}.self_attn.in_proj_weight`), 0, 0, d),
         slice(p(`${at}.self_attn.in_proj_weight`), 0, d, 3 * d),
       ];
       const bias = p(`${at}.self_attn.in_proj_bias`);
-      const q = add(matmul(asked, wq, { transB: true }), slice(bias, 0, 0, d));
+      const q = add(matmul(here, wq, { transB: true }), slice(bias, 0, 0, d));
       const kv = add(matmul(x, wkv, { transB: true }), slice(bias, 0, d, 3 * d));
-      const mixed = attention(q, slice(kv, 2, 0, d), slice(kv, 2, d, 2 * d), mask, num_heads);
+      const [k, v] = [byRow(slice(kv, 1, 0, d)), byRow(slice(kv, 1, d, 2 * d))];
+      const rowsOfQueries = last ? reshape(q, [rows, num_queries, d]) : byRow(q);
+      const mixed = attention(rowsOfQueries, k, v, mask, num_heads);
+      const flat = last
+        ? reshape(mixed, [asked, d])
+        : concat(
+            [
+              pack(slice(mixed, 1, 0, time), true),
+              reshape(slice(mixed, 1, time, dimAdd(time, num_queries)), [asked, d]),
+            ],
+            0,
+          );
       const epsilon = config.layer_norm_eps;
-      const h = normalise(`${at}.norm1`, add(asked, linear(`${at}.self_attn.out_proj`, mixed)), epsilon);
+      const h = normalise(`${at}.norm1`, add(here, linear(`${at}.self_attn.out_proj`, flat)), epsilon);
       x = normalise(`${at}.norm2`, add(h, linear(`${at}.linear2`, gelu(linear(`${at}.linear1`, h)))), epsilon);
     }
-    return linear("output", x);
+    return reshape(linear("output", x), [rows, num_queries, output_size]);
   };
   return { ...declared, inputSize: input_size, outputSize: output_size, vectors: () => num_queries, build };
 }

@@ -3,6 +3,7 @@ type Bench = (argv: readonly string[]) => Promise<Readonly<Record<string, unknow
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   "all-reduce": async () => (await import("./all-reduce.ts")).benchAllReduce,
+  batching: async () => (await import("./batching.ts")).benchBatching,
   decode: async () => (await import("./decode.ts")).benchDecode,
   encoder: async () => (await import("./encoder.ts")).benchEncoder,
   features: async () => (await import("./features.ts")).benchFeatures,

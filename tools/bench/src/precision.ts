@@ -7,7 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { readTrainConfig } from "../../../apps/trainer/src/training/config.ts";
+import { readTrainConfig } from "../../../apps/trainer/src/training/read-config.ts";
 import { runTraining } from "../../../apps/trainer/src/training/run.ts";
 import { round } from "./set-up.ts";
 
