@@ -15,7 +15,7 @@ let folder: string;
 let made: Awaited<ReturnType<typeof tinyRun>>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "emosllm-studies-"));
-  made = await tinyRun(folder);
+  made = await tinyRun(folder, ["voice_description=true"]);
 }, 120_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -33,16 +33,19 @@ describe("probe", () => {
       "all",
       "only audio",
       "only transcript",
+      "only voice",
       "without audio",
       "without transcript",
+      "without voice",
       "shuffled audio",
       "shuffled transcript",
+      "shuffled voice",
       "swapped audio",
       "swapped transcript",
+      "swapped voice",
     ]);
-    // Two inputs: one alone is the other taken away.
     const of = (name: string) => study.conditions.find((c) => c.condition === name);
-    expect(of("only audio")).toEqual({ ...of("without transcript"), condition: "only audio" });
+    expect(study.reliance.map((r) => r.modality)).toEqual(["audio", "transcript", "voice"]);
     for (const r of study.reliance)
       expect(r.follows_swapped + r.follows_rest + r.neither).toBe(of(`swapped ${r.modality}`)?.n);
     expect(study.corruptions.map((c) => [c.corruption, c.severity])).toEqual([
@@ -87,7 +90,7 @@ test("sensitivity: every way of asking, what moves answers, the page", async () 
   expect(study.worst).toBe(Math.min(...uas));
   expect(study.best).toBe(Math.max(...uas));
   expect(study.mean).toBeCloseTo(uas.reduce((a, b) => a + b, 0) / 6, 12);
-  expect(study.slots.map((s) => s.slot).sort()).toEqual(["audio", "transcript"]);
+  expect(study.slots.map((s) => s.slot).sort()).toEqual(["audio", "transcript", "voice"]);
   expect(study.most_sensitive_slot).toBe(study.slots[0]?.slot);
   expect(await readFile(join(folder, "sensitivity/sensitivity.html"), "utf8")).toContain("<svg");
 });

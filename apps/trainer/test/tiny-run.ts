@@ -20,7 +20,10 @@ export const SMALL: readonly string[] = [
 ];
 
 /** Writes a corpus and trains in `folder`; gives the bundle. */
-export async function tinyRun(folder: string): Promise<{ bundle: string; corpus: string; output: string }> {
+export async function tinyRun(
+  folder: string,
+  more: readonly string[] = [],
+): Promise<{ bundle: string; corpus: string; output: string }> {
   const corpus = join(folder, "iemocap");
   writeIemocap(corpus, { quirks: false, turns: 4, dialogues: 1, seconds: 0.5 });
   const output = join(folder, "run");
@@ -29,6 +32,7 @@ export async function tinyRun(folder: string): Promise<{ bundle: string; corpus:
     `corpus=iemocap:${corpus}`,
     `output_dir=${output}`,
     ...SMALL,
+    ...more,
   ]);
   const { bundle } = await runTraining(config, () => {});
   return { bundle, corpus: `iemocap:${corpus}`, output };

@@ -154,12 +154,26 @@ function addDelayed(out: Float64Array, delay: number, amplitude: number): void {
   }
 }
 
+/** Responses of the rooms last asked for: a corpus is heard in a few rooms, and a response takes longer than a clip. */
+const responses = new Map<string, Float64Array>();
+const MOST_ROOMS = 8;
+
+function knownResponse(room: Room, sampleRate: number): Float64Array {
+  const key = JSON.stringify([room.size, room.source, room.microphone, room.rt60, room.absorption, sampleRate]);
+  const response = responses.get(key) ?? roomResponse(room, sampleRate);
+  responses.delete(key);
+  responses.set(key, response);
+  const oldest = responses.keys().next().value;
+  if (responses.size > MOST_ROOMS && oldest !== undefined) responses.delete(oldest);
+  return response;
+}
+
 /**
  * `samples` as heard in `room`, as long as before, without the delay of the direct sound (so that times stay true) and with
  * the direct sound at its own level.
  */
 export function reverberate(samples: Float32Array, sampleRate: number, room: Room): Float32Array {
-  const response = roomResponse(room, sampleRate);
+  const response = knownResponse(room, sampleRate);
   const direct = directDistance(room);
   const gain = 4 * Math.PI * direct;
   const delay = Math.round((direct / SPEED_OF_SOUND) * sampleRate);

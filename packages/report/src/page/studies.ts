@@ -86,7 +86,7 @@ function probeSections({ conditions, reliance, corruptions }: ProbeStudy): Html 
       <h2>Inputs taken away and exchanged</h2>
       <p>
         Unweighted average recall of what the model is left with; shuffled: from any other utterance, swapped: from one
-        of another label.
+        of another label. The voice is what is said of it in words: swapped, it contradicts the sound.
       </p>
       ${raw(conditionChart(conditions))}
     </section>`
