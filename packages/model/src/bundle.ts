@@ -12,7 +12,7 @@ import {
   writeSafetensors,
 } from "@emosllm/checkpoints";
 import { type BundleManifest, EmosllmError, bundleManifestSchema } from "@emosllm/interfaces";
-import { type LoraConfig, loraAdapter, loraConfigText, readLoraConfig } from "@emosllm/lora";
+import { type LoraAdapter, type LoraConfig, loraAdapter, loraConfigText, readLoraConfig } from "@emosllm/lora";
 import { type Projector, type ProjectorConfig, makeProjector, projectorConfig } from "@emosllm/projector";
 import { type HostTensor, hostTensor } from "@emosllm/runtime";
 import { type AdaptedEncoder, ENCODER_PREFIX, encoderBase, overEncoder } from "./adapted-encoder.ts";
@@ -34,6 +34,8 @@ export interface BundleContents {
   readonly parameters: Parameters;
   readonly projectorConfig: ProjectorConfig;
   readonly loraConfig: LoraConfig;
+  /** Tensors that PEFT's file holds once more by another name: `copies` of the adapter. */
+  readonly adapterCopies?: LoraAdapter["copies"];
   /** Of the adapter on the speech encoder, whose parameters are among the projector's under {@link ENCODER_PREFIX}. */
   readonly encoderLoraConfig?: LoraConfig | undefined;
   /** Text of the model card; what a user wrote into the one that is there stays. */
@@ -87,6 +89,7 @@ export async function saveBundle(folder: string, contents: BundleContents): Prom
       into.set(key, { dtype: "f32", shape: t.shape, data: t.data as Float32Array });
     }
     await writeSafetensors(join(temporary, PROJECTOR), projector, { format: "pt" });
+    for (const [copy, name] of contents.adapterCopies ?? []) adapter.set(copy, adapter.get(name) as StoredTensor);
     await writeSafetensors(join(temporary, ADAPTER), adapter, { format: "pt" });
     await writeFile(join(temporary, "adapter/adapter_config.json"), loraConfigText(contents.loraConfig));
     if (contents.encoderLoraConfig) {
@@ -305,6 +308,7 @@ async function readParameters(folder: string, parts: EmoSllmParts): Promise<Para
   const take = (tensors: ReadonlyMap<string, StoredTensor>, prefix: string, file: string): void => {
     for (const [key, t] of tensors) {
       const name = prefix + key;
+      if (parts.adapter?.copies.has(name)) continue;
       const shape = wanted.get(name);
       if (!shape) throw new EmosllmError("bundle_invalid", `${join(folder, file)}: unexpected tensor '${key}'`);
       if (t.dtype !== "f32" || t.shape.join() !== shape.join())

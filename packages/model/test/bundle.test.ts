@@ -1,6 +1,9 @@
 import { appendFile, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadSafetensors } from "@emosllm/checkpoints";
+import { loraAdapter, loraConfig } from "@emosllm/lora";
+import { f32 } from "@emosllm/runtime";
 import { beforeEach, expect, test } from "vitest";
 import { type BundleContents, fingerprint, loadBundle, saveBundle } from "../src/index.ts";
 import { adapterConfig, projectorConfig, tinyBackbone, tinyModel } from "./tiny.ts";
@@ -50,6 +53,24 @@ test("what is saved is loaded, to the bit, and nothing else is left", async () =
   expect(Object.keys(loaded.parameters).sort()).toEqual(Object.keys(contents.parameters).sort());
   for (const [name, t] of Object.entries(contents.parameters)) expect(loaded.parameters[name]?.data).toEqual(t.data);
   expect(await readdir(join(folder, ".."))).toEqual(["best"]);
+});
+
+test("embeddings that the output is tied to stand twice in the adapter's file, as PEFT needs it", async () => {
+  const { languageModel } = (await loadBundle(folder)).parts;
+  const config = loraConfig({ ...adapterConfig, modules_to_save: ["embed_tokens"], ensure_weight_tying: true });
+  const base = { linearPaths: languageModel.linearPaths, tensors: languageModel.checkpoint.tensors };
+  const { copies } = loraAdapter(config, base);
+  const [[copy, name]] = [...copies] as [[string, string]];
+  expect([copy, name]).toEqual(["base_model.model.lm_head.weight", "base_model.model.model.embed_tokens.weight"]);
+  const embeddings = f32(
+    Float32Array.from({ length: 640 }, (_, i) => Math.sin(i)),
+    [40, 16],
+  );
+  const parameters = { ...contents.parameters, [name]: embeddings };
+  await saveBundle(folder, { ...contents, parameters, loraConfig: config, adapterCopies: copies });
+  const file = await loadSafetensors(join(folder, "adapter/adapter_model.safetensors"));
+  expect(file.get(copy)?.data).toEqual(file.get(name)?.data);
+  expect(Object.keys((await loadBundle(folder)).parameters).sort()).toEqual(Object.keys(parameters).sort());
 });
 
 test("a bundle's base model can be held in 8 or 4 bits", async () => {

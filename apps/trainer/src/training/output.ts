@@ -61,6 +61,7 @@ export async function writeBundle(
     parameters: plain ? { ...parameters, ...plain.parameters } : parameters,
     projectorConfig: model.projectorConfig,
     loraConfig: plain?.config ?? model.adapterConfig,
+    ...(model.parts.adapter ? { adapterCopies: model.parts.adapter.copies } : {}),
     encoderLoraConfig: model.encoderAdapter?.config,
     card: modelCard(config, metrics),
     ...(extraFiles ? { extraFiles } : {}),
