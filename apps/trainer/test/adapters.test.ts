@@ -115,12 +115,25 @@ test("temperature and threshold from validation are in the bundle, and said", as
     "validation=other-session",
     "max_steps=2",
     "target_selective_accuracy=0.1",
+    "label_scoring=mean",
+    "content_free_correction=true",
     `corpus=iemocap:${corpus}`,
   );
   const { bundle } = await runTraining(config, (event) => events.push(event));
   const said = events.find((e) => e.type === "scoring");
   const { manifest } = await loadBundle(bundle);
   expect(said).toMatchObject(manifest.scoring);
+  expect(manifest.scoring.reduction).toBe("mean");
+  // Minus the logarithms of mean probabilities: these add up to 1.
+  expect((manifest.scoring.bias ?? []).reduce((sum, b) => sum + Math.exp(-b), 0)).toBeCloseTo(1, 6);
+  // What the bundle says of nothing is even now, but for the temperature: on average over the three ways to say nothing.
+  const model = await loadEmoSllm(bundle);
+  const [empty] = await model.score([{ transcript: "N/A" }]);
+  const scores = Object.values(empty?.probabilities ?? {}).map((p) => manifest.scoring.temperature * Math.log(p));
+  const plain = scores.map((s, i) => s - (manifest.scoring.bias?.[i] as number));
+  const spread = (x: readonly number[]): number => Math.max(...x) - Math.min(...x);
+  expect(spread(scores)).toBeLessThan(spread(plain));
+  await model.dispose();
   expect(manifest.scoring.temperature).toBeGreaterThan(0);
   expect(manifest.scoring.temperature).not.toBe(1);
   if (said?.type !== "scoring") throw new Error("not said");

@@ -76,6 +76,8 @@ export const bundleManifestSchema = z.object({
   scoring: z.object({
     reduction: z.enum(["sum", "mean", "first"]),
     temperature: z.number().positive(),
+    /** Added to the labels' scores before the temperature; takes back what the prompt prefers whatever is said. */
+    bias: z.array(z.number()).optional(),
     /** Answers whose best probability is below are abstentions; null: never abstain. */
     abstain_below: z.number().nullable(),
   }),

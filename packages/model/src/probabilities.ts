@@ -9,12 +9,14 @@ const REDUCTIONS: Readonly<Record<Scoring["reduction"], (tokens: readonly number
   first: (tokens) => tokens[0] ?? -Infinity,
 };
 
-/** Softmax over the answers of one row, after the temperature. */
+/** `softmax((score + bias) / temperature)` over the answers of one row. Throws RangeError for a bias of another number of answers. */
 export function answerProbabilities(
   answers: readonly (readonly number[])[],
-  { reduction, temperature }: Pick<Scoring, "reduction" | "temperature">,
+  { reduction, temperature, bias }: Pick<Scoring, "reduction" | "temperature" | "bias">,
 ): number[] {
-  const scores = answers.map((tokens) => REDUCTIONS[reduction](tokens) / temperature);
+  if (bias && bias.length !== answers.length)
+    throw new RangeError(`the bias is of ${bias.length} answers, there are ${answers.length}`);
+  const scores = answers.map((tokens, i) => (REDUCTIONS[reduction](tokens) + (bias?.[i] ?? 0)) / temperature);
   const top = Math.max(...scores);
   const weights = scores.map((s) => Math.exp(s - top));
   const total = weights.reduce((a, b) => a + b, 0);

@@ -142,8 +142,11 @@ export async function openAsker(folder: string, { batchSize = 16 }: { batchSize?
           for (const i of part) rows.push(await rowOf(questions[i] as Question));
           const scores = await scorer.score(rows, bundle.parameters);
           part.forEach((i, k) => {
-            const p = answerProbabilities(scores[k] ?? [], manifest.scoring);
-            const options = (questions[i] as Question).labels ?? words;
+            const { prompt: own, labels: options = words } = questions[i] as Question;
+            // The bias is that of the bundle's own way of asking.
+            const asIs = (own === undefined || own === prompt) && options === words;
+            const { bias, ...plain } = manifest.scoring;
+            const p = answerProbabilities(scores[k] ?? [], asIs && bias ? { ...plain, bias } : plain);
             answers[i] = (options[p.indexOf(Math.max(...p))] as LabelWord).label;
           });
           onProgress?.((done += part.length));

@@ -8,6 +8,7 @@ import {
 } from "@emosllm/audio-features";
 import { BACKWARDS, PRECISIONS } from "@emosllm/backbones";
 import { PROJECTOR_TYPES, projectorProblems } from "@emosllm/projector";
+import { SCORING_RULES } from "@emosllm/prompts";
 import { z } from "zod";
 
 const share = z.number().min(0).max(1);
@@ -225,6 +226,10 @@ export const trainConfigSchema = z.strictObject({
   /** Stops when so many evaluations in a row are not better by the threshold; 0: never. */
   early_stopping_patience: whole.default(0),
   early_stopping_threshold: z.number().min(0).default(0),
+  /** How the tokens of a label's word count: their likelihoods' product, its mean a token, or the first token alone. */
+  label_scoring: z.enum(SCORING_RULES).default("sum"),
+  /** Takes back what the prompt prefers when nothing is heard or said (Zhao et al. 2021, contextual calibration). */
+  content_free_correction: z.boolean().default(false),
   /** Fits the temperature of the answers' probabilities on the validation part, where there is one. */
   fit_temperature: z.boolean().default(true),
   /** Share of answers that shall be right among those given: below the confidence that reaches it on validation, the model abstains. */

@@ -26,10 +26,12 @@ import {
   type LabelWord,
   type PromptDefinition,
   type Tokenizer,
+  answersOf,
   labelLexicon,
   labelWords,
   loadTokenizer,
   promptLibrary,
+  sharedFirstTokens,
 } from "@emosllm/prompts";
 import type { Task, TrainConfig } from "./config.ts";
 import type { RunData } from "./data.ts";
@@ -91,6 +93,7 @@ export async function assembleModel(
   const adapted = adaptedEncoder && (await encoderWithAdapter(config, adaptedEncoder));
   const projector = makeProjector(runProjector);
   const labels = labelWords(scheme.labels, await labelLexicon());
+  if (config.label_scoring === "first") checkFirstTokens(labels, prompts.emotion[0] as PromptDefinition, tokenizer);
   return {
     parts: {
       languageModel,
@@ -111,9 +114,20 @@ export async function assembleModel(
     labels,
     manifest: {
       labels: { scheme: scheme.name, words: labels.map(({ label, word }) => ({ label, word })) },
-      scoring: { reduction: "sum", temperature: 1, abstain_below: null },
+      scoring: { reduction: config.label_scoring, temperature: 1, abstain_below: null },
     },
   };
+}
+
+/** Throws EmosllmError `config_invalid` where labels begin with one token, and so are one label to `label_scoring: first`. */
+function checkFirstTokens(labels: readonly LabelWord[], prompt: PromptDefinition, tokenizer: Tokenizer): void {
+  const answers = answersOf(prompt, labels);
+  const [same] = sharedFirstTokens(answers.map((answer) => tokenizer.encodeAnswer(answer)));
+  if (same)
+    throw new EmosllmError(
+      "config_invalid",
+      `label_scoring: first: ${same.map((i) => `'${answers[i]}'`).join(", ")} begin with the same token and could not be told apart; accepted here: sum, mean`,
+    );
 }
 
 /** The encoder that the config puts an adapter on. Throws EmosllmError `adapter_invalid`, `not_supported`, `checkpoint_*`. */

@@ -19,6 +19,7 @@ import { globalBatch } from "./ranks.ts";
 import { type Reporter, openReporters } from "./reporters.ts";
 import { type SavedResults, readResults, savedTest, writeResults } from "./results.ts";
 import { openRunLog, unwrittenLog } from "./run-log.ts";
+import { contentFreeCorrected } from "./content-free.ts";
 import { fitScoring } from "./scoring.ts";
 import { resolveStages } from "./stages.ts";
 import { type TrainerState, checkMadeOf, checkSameConfig, differingKeys } from "./trainer-state.ts";
@@ -151,8 +152,9 @@ async function runInFolder(
         };
       }
       const values = await bestValues(config, model, trained);
-      const scoring = await fitScoring(config, data, model, trained.scorer, values, onEvent);
-      const tuned = scoring ? { ...model, manifest: { ...model.manifest, scoring: scoring.manifest } } : model;
+      const fair = config.content_free_correction ? await contentFreeCorrected(model, trained.scorer, values) : model;
+      const scoring = await fitScoring(config, data, fair, trained.scorer, values, onEvent);
+      const tuned = scoring ? { ...fair, manifest: { ...fair.manifest, scoring: scoring.manifest } } : fair;
       const result = await finalTest(config, data, tuned, trained.scorer, values, onEvent);
       const metrics = metricsOf(result);
       const tested = Object.fromEntries(Object.entries(metrics).map(([k, v]) => [`test_${k}`, v]));
