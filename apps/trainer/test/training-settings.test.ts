@@ -301,10 +301,14 @@ describe("config files", () => {
       "base.yaml",
       "model_name_or_path: m\ncorpus: iemocap:x\noutput_dir: ${RUNS:-runs}/a\nlora: { r: 4, lora_alpha: 8 }\n",
     );
-    const file = write("own.yaml", 'extends: base.yaml\nlora: { r: 16 }\nseed: ${SEED}\nprompt: "$${plain}"\n');
+    const file = write(
+      "own.yaml",
+      'extends: base.yaml\nlora: { r: 16 }\nseed: ${SEED}\nmodel_name_or_path: "$${plain}"\n',
+    );
     const { config, problems } = await checkTrainConfig(file, ["lora.lora_alpha=3"], { SEED: "7" });
     expect(problems).toEqual([]);
-    expect(config).toMatchObject({ lora: { r: 16, lora_alpha: 3 }, seed: 7, output_dir: "runs/a", prompt: "${plain}" });
+    const expected = { seed: 7, output_dir: "runs/a", model_name_or_path: "${plain}" };
+    expect(config).toMatchObject({ lora: { r: 16, lora_alpha: 3 }, ...expected });
   });
 
   test("every problem at once: file, line, path, value, what is accepted, the nearest key", async () => {
