@@ -75,7 +75,7 @@ const UNSUPPORTED: readonly string[] = [
 ];
 
 /** These take something out of the base's weights in ways that this package does not compute, so that A and B alone do not fit the plain base. */
-const CHANGES_BASE = /^(corda|loftq|lora_ga|mica)/;
+const CHANGES_BASE = /^(corda|loftq|lora_ga)/;
 
 function refuseUnsupported(config: LoraConfig, given: InitialFactors | undefined): void {
   const asked = UNSUPPORTED.filter((key) => {

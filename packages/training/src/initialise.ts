@@ -3,6 +3,7 @@ import { type EmoSllmParts, PROJECTOR_PREFIX } from "@emosllm/model";
 import type { Initializer } from "@emosllm/projector";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { TensorStore } from "./parameters.ts";
+import { orthogonalFactor } from "./orthogonal.ts";
 import { normal, randomStream } from "./random.ts";
 
 /**
@@ -22,6 +23,11 @@ export function initialise(
       t.data.set(given.data as Float32Array);
       continue;
     }
+    const part = adapter?.config.init_lora_weights === "orthogonal" ? ORTHOGONAL.exec(name) : null;
+    if (part) {
+      t.data.set(orthogonalFactor(part[2] as "A" | "B", t.shape, seed, part[1] as string));
+      continue;
+    }
     const rule: Initializer | undefined = name.startsWith(PROJECTOR_PREFIX)
       ? projector.initializers[name.slice(PROJECTOR_PREFIX.length)]
       : loraInitializer(name, t.shape, adapter?.config.init_lora_weights);
@@ -30,21 +36,25 @@ export function initialise(
   }
 }
 
+const ORTHOGONAL = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/;
 /** What is drawn or zero, whatever the base holds. */
 const DRAWN = /\.lora_[AB]\.(weight|bias)$|\.lora_embedding_[AB]$/;
 
-/** `init_lora_weights`: true is A uniform in +-1/sqrt(in) (kaiming with a = sqrt 5) and B zero; "gaussian" is A `[r, in]` of deviation 1/r. Of embeddings A is zero and B of deviation 1. */
+/** `init_lora_weights`: true is A uniform in +-1/sqrt(in) (kaiming with a = sqrt 5) and B zero; "gaussian" is A `[r, in]` of deviation 1/r; false draws both as PyTorch's linear layers, so that the adapter is not without effect. Of embeddings A is zero and B of deviation 1. */
 function loraInitializer(name: string, shape: readonly number[], kind: unknown): Initializer {
   if (!DRAWN.test(name))
     throw new EmosllmError("not_supported", `'${name}' begins as the base has it; give its value (firstValues)`);
   const isA = name.includes(".lora_A.");
-  if (name.includes(".lora_embedding_") && (kind === true || kind === "gaussian"))
+  if (name.includes(".lora_embedding_") && (kind === true || kind === "gaussian" || kind === "orthogonal"))
     return name.endsWith("_A") ? { kind: "zeros" } : { kind: "normal", std: 1 };
-  if (kind === true) return isA ? { kind: "uniform", bound: 1 / Math.sqrt(shape[1] ?? 1) } : { kind: "zeros" };
+  const uniform: Initializer = { kind: "uniform", bound: 1 / Math.sqrt(shape[1] ?? 1) };
+  if (kind === false && name.endsWith(".weight")) return uniform;
+  if (name.endsWith(".bias")) return { kind: "zeros" };
+  if (kind === true) return isA ? uniform : { kind: "zeros" };
   if (kind === "gaussian") return isA ? { kind: "normal", std: 1 / (shape[0] ?? 1) } : { kind: "zeros" };
   throw new EmosllmError(
     "not_supported",
-    `init_lora_weights ${JSON.stringify(kind)} is not supported; true and "gaussian" are`,
+    `init_lora_weights ${JSON.stringify(kind)} is not supported; true, false, "gaussian" and "orthogonal" are`,
   );
 }
 

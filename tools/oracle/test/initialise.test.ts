@@ -62,3 +62,45 @@ test("gaussian has the deviation of the module's own rank", async () => {
 test("without the base's values nothing is guessed", async () => {
   await expect(store({ use_dora: true }, false)).rejects.toThrow(/lora_magnitude_vector' begins as the base has it/);
 });
+
+test("orthogonal: neither A nor B is zero, B A is, with PEFT's deviations; an odd rank is refused", async () => {
+  const { of } = await store({ init_lora_weights: "orthogonal", r: 8 }, true);
+  const [A, B] = [of(`${PATH}.lora_A.weight`), of(`${PATH}.lora_B.weight`)];
+  for (let o = 0; o < 16; o++)
+    for (let i = 0; i < 16; i++) {
+      let sum = 0;
+      for (let k = 0; k < 8; k++) sum += (B[o * 8 + k] as number) * (A[k * 16 + i] as number);
+      // f32 rounding of eight products of 0.01.
+      expect(Math.abs(sum)).toBeLessThan(1e-8);
+    }
+  // Half of the rotation's directions, a tenth each: sqrt(1 / 2) / 10; 128 numbers out of 64 draws, so to about 9 %.
+  for (const values of [A, B]) {
+    const deviation = Math.sqrt(values.reduce((s, v) => s + v * v, 0) / values.length);
+    expect(deviation * 10 * Math.SQRT2).toBeGreaterThan(0.7);
+    expect(deviation * 10 * Math.SQRT2).toBeLessThan(1.3);
+  }
+  await expect(store({ init_lora_weights: "orthogonal", r: 3 }, true)).rejects.toThrow(
+    /'orthogonal' needs an even rank; that of model\.layers\.0\.self_attn\.q_proj is 3/,
+  );
+});
+
+test("false draws both, as PyTorch's linear layers", async () => {
+  const { of } = await store({ init_lora_weights: false }, true);
+  for (const [name, bound] of [
+    ["A", 1 / 4],
+    ["B", 1 / 2],
+  ] as const) {
+    const most = Math.max(...of(`${PATH}.lora_${name}.weight`).map(Math.abs));
+    expect(most).toBeLessThanOrEqual(bound);
+    expect(most).toBeGreaterThan(0.8 * bound);
+  }
+});
+
+test("adapters of embeddings: A zero, B drawn with deviation 1", async () => {
+  const { of } = await store({ target_modules: ["embed_tokens"], r: 16 }, true);
+  expect(of("model.embed_tokens.lora_embedding_A").every((v) => v === 0)).toBe(true);
+  const B = of("model.embed_tokens.lora_embedding_B");
+  const deviation = Math.sqrt(B.reduce((s, v) => s + v * v, 0) / B.length);
+  expect(deviation).toBeGreaterThan(0.85);
+  expect(deviation).toBeLessThan(1.15);
+});

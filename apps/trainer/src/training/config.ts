@@ -120,9 +120,11 @@ export const trainConfigSchema = z.strictObject({
       lora_dropout: z.number().min(0).lt(1).default(0),
       init_lora_weights: z
         .union([
-          z.literal(true),
-          z.enum(["gaussian", "pissa", "olora"]),
-          z.string().regex(/^pissa_niter_\d+$/, 'true, "gaussian", "pissa", "pissa_niter_N" or "olora"'),
+          z.boolean(),
+          z.enum(["gaussian", "orthogonal", "pissa", "olora"]),
+          z
+            .string()
+            .regex(/^pissa_niter_\d+$/, 'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_N" or "olora"'),
         ])
         .default(true),
     })
