@@ -18,7 +18,7 @@ export function orthogonalFactor(
   seed: number,
   path: string,
 ): Float32Array<ArrayBuffer> {
-  const [rank, width] = (part === "A" ? shape : [...shape].reverse()) as [number, number];
+  const [rank, width] = (part === "A" ? shape : shape.toReversed()) as [number, number];
   if (rank % 2 !== 0)
     throw new EmosllmError(
       "not_supported",
