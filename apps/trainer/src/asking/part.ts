@@ -18,9 +18,13 @@ export const PART_ARGS = {
   limit: { type: "string", description: "at most so many utterances, drawn by the seed" },
   seed: { type: "string", default: "0", description: "of everything that is drawn" },
   "batch-size": { type: "string", default: "16", description: "utterances asked together" },
-  out: { type: "string", required: true, description: "folder to write into" },
+  out: { type: "string", description: "folder to write into; default the run's, where its report page finds it" },
   json: { type: "boolean", description: "print one JSON object" },
 } as const;
+
+/** Where findings go: as asked, or beside the bundle, into the folder of its run. */
+export const outFolder = (args: { readonly bundle: string; readonly out?: string | undefined }): string =>
+  args.out ?? dirname(resolve(args.bundle));
 
 /** What {@link chosenUtterances} needs of the arguments. */
 export interface PartArguments {

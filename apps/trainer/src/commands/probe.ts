@@ -19,7 +19,7 @@ import { type ProbeStudy, renderStudies } from "@emosllm/report";
 import { defineCommand } from "citty";
 import { type Asker, type Question, type Sound, openAsker } from "../asking/asker.ts";
 import { readCorruptions } from "../asking/corruptions.ts";
-import { type ChosenUtterances, PART_ARGS, chosenUtterances } from "../asking/part.ts";
+import { type ChosenUtterances, PART_ARGS, chosenUtterances, outFolder } from "../asking/part.ts";
 import { uaScore } from "../asking/score.ts";
 import { statusLine } from "../status-line.ts";
 import { writeWhole } from "../write-whole.ts";
@@ -63,9 +63,10 @@ const probe = defineCommand({
         corruptions: await robustness(asker, utterances, ask, severities, seed),
       };
       line.clear();
-      await mkdir(args.out, { recursive: true });
-      await writeWhole(join(args.out, "probe.json"), `${JSON.stringify(study, null, 2)}\n`);
-      await writeWhole(join(args.out, "probe.html"), renderStudies("Probes", { probe: study }));
+      const out = outFolder(args);
+      await mkdir(out, { recursive: true });
+      await writeWhole(join(out, "probe.json"), `${JSON.stringify(study, null, 2)}\n`);
+      await writeWhole(join(out, "probe.html"), renderStudies("Probes", { probe: study }));
       process.stdout.write(args.json ? `${JSON.stringify(study)}\n` : text(study));
     } finally {
       await asker.dispose();

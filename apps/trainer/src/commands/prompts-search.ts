@@ -6,7 +6,7 @@ import { type PromptConfiguration, type SearchExample, searchPrompts } from "@em
 import { defineCommand } from "citty";
 import { stringify } from "yaml";
 import { openAsker } from "../asking/asker.ts";
-import { PART_ARGS, chosenUtterances } from "../asking/part.ts";
+import { PART_ARGS, chosenUtterances, outFolder } from "../asking/part.ts";
 import { SPACE_ARGS, askedSpace } from "../asking/prompt-set.ts";
 import { uaScore } from "../asking/score.ts";
 import { statusLine } from "../status-line.ts";
@@ -39,8 +39,9 @@ const search = defineCommand({
     try {
       const { utterances, about } = await chosenUtterances(bundle, asker, args, "validation");
       const configurations = await askedSpace(args, asker.labels, seed);
-      await mkdir(args.out, { recursive: true });
-      const log = join(args.out, "search.jsonl");
+      const out = outFolder({ bundle, out: args.out });
+      await mkdir(out, { recursive: true });
+      const log = join(out, "search.jsonl");
       await rm(log, { force: true });
       const byId = new Map(utterances.map((u) => [u.id, u]));
       const line = statusLine();
@@ -91,8 +92,8 @@ const search = defineCommand({
         margin,
         rounds: rounds.map((r) => ({ examples: r.examples, configurations: r.configurations.length })),
       };
-      await writeWhole(join(args.out, "search.json"), `${JSON.stringify(summary, null, 2)}\n`);
-      await writeWhole(join(args.out, "winner.yaml"), stringify(winner.prompt));
+      await writeWhole(join(out, "search.json"), `${JSON.stringify(summary, null, 2)}\n`);
+      await writeWhole(join(out, "winner.yaml"), stringify(winner.prompt));
       process.stdout.write(args.json ? `${JSON.stringify(summary)}\n` : text(summary));
     } finally {
       await asker.dispose();

@@ -6,7 +6,7 @@ import { type SensitivityStudy, renderStudies } from "@emosllm/report";
 import { PARTS } from "@emosllm/datasets";
 import { defineCommand } from "citty";
 import { type Question, openAsker } from "../asking/asker.ts";
-import { PART_ARGS, chosenUtterances } from "../asking/part.ts";
+import { PART_ARGS, chosenUtterances, outFolder } from "../asking/part.ts";
 import { SPACE_ARGS, askedSpace } from "../asking/prompt-set.ts";
 import { uaScore } from "../asking/score.ts";
 import { statusLine } from "../status-line.ts";
@@ -76,9 +76,10 @@ const sensitivity = defineCommand({
         slots,
         most_sensitive_slot: slots[0]?.slot ?? null,
       };
-      await mkdir(args.out, { recursive: true });
-      await writeWhole(join(args.out, "sensitivity.json"), `${JSON.stringify(study, null, 2)}\n`);
-      await writeWhole(join(args.out, "sensitivity.html"), renderStudies("Prompt sensitivity", { sensitivity: study }));
+      const out = outFolder(args);
+      await mkdir(out, { recursive: true });
+      await writeWhole(join(out, "sensitivity.json"), `${JSON.stringify(study, null, 2)}\n`);
+      await writeWhole(join(out, "sensitivity.html"), renderStudies("Prompt sensitivity", { sensitivity: study }));
       process.stdout.write(args.json ? `${JSON.stringify(study)}\n` : text(study));
     } finally {
       await asker.dispose();
