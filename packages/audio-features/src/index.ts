@@ -88,6 +88,7 @@ export {
 } from "./features/prosody-frames.ts";
 export type { Samples } from "./features/spectra.ts";
 export { streamKaldiFbank, type FbankStream, type StreamFbankOptions } from "./features/stream.ts";
+export { streamLogMel, type LogMelStream } from "./features/stream-log-mel.ts";
 export { WINDOWS, windowFunction, type WindowName, type WindowOptions } from "./features/window.ts";
 export {
   BIN_GROUPINGS,

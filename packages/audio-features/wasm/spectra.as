@@ -1,144 +1,147 @@
 // The inner loops of spectral analysis, in AssemblyScript: `npm run build:wasm` turns this file into src/generated/spectra-wasm.ts.
-// All arrays are f64 unless a name says otherwise; pointers are bytes; `s` and `lanes` are even, so that two frames share one vector.
+// Loops over `T` exist for f64 and, with a name that ends in 32, for f32; others hold f64 unless a name says otherwise. Pointers are bytes;
+// `s` and `lanes` are multiples of the values in a vector (2 of f64, 4 of f32), so that frames side by side share one.
 
 @inline function at(pointer: usize): v128 { return v128.load(pointer); }
-@inline function add(a: v128, b: v128): v128 { return f64x2.add(a, b); }
-@inline function sub(a: v128, b: v128): v128 { return f64x2.sub(a, b); }
-@inline function mul(a: v128, b: v128): v128 { return f64x2.mul(a, b); }
+@inline function add<T>(a: v128, b: v128): v128 { return v128.add<T>(a, b); }
+@inline function sub<T>(a: v128, b: v128): v128 { return v128.sub<T>(a, b); }
+@inline function mul<T>(a: v128, b: v128): v128 { return v128.mul<T>(a, b); }
+/** Value `index` of an array of T in every lane. */
+@inline function each<T>(pointer: usize, index: usize): v128 { return v128.load_splat<T>(pointer + index * sizeof<T>()); }
 
 /** Stores (tr + i ti) * (c + i d). */
-@inline function put(yr: usize, yi: usize, offset: usize, tr: v128, ti: v128, c: v128, d: v128): void {
-  v128.store(yr + offset, sub(mul(tr, c), mul(ti, d)));
-  v128.store(yi + offset, add(mul(tr, d), mul(ti, c)));
+@inline function put<T>(yr: usize, yi: usize, offset: usize, tr: v128, ti: v128, c: v128, d: v128): void {
+  v128.store(yr + offset, sub<T>(mul<T>(tr, c), mul<T>(ti, d)));
+  v128.store(yi + offset, add<T>(mul<T>(tr, d), mul<T>(ti, c)));
 }
 
 /** Stockham passes: `m` butterflies of neighbours `s` values apart; `tw` holds cos and sin for each of the radix outputs of each p. */
-export function pass2(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
-  const row = <usize>s << 3;
+function pass2Of<T>(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
+  const row = <usize>s * sizeof<T>();
   const far = row * m;
   for (let p = 0; p < m; p++) {
-    const c = v128.load64_splat(tw + (<usize>p << 5) + 16);
-    const d = v128.load64_splat(tw + (<usize>p << 5) + 24);
+    const c = each<T>(tw, (<usize>p << 2) + 2);
+    const d = each<T>(tw, (<usize>p << 2) + 3);
     const y = row * 2 * p;
     const from = row * p;
     for (let q: usize = 0; q < row; q += 16) {
       const a = from + q;
       const ar = at(xr + a), ai = at(xi + a), br = at(xr + a + far), bi = at(xi + a + far);
-      v128.store(yr + y + q, add(ar, br));
-      v128.store(yi + y + q, add(ai, bi));
-      put(yr, yi, y + q + row, sub(ar, br), sub(ai, bi), c, d);
+      v128.store(yr + y + q, add<T>(ar, br));
+      v128.store(yi + y + q, add<T>(ai, bi));
+      put<T>(yr, yi, y + q + row, sub<T>(ar, br), sub<T>(ai, bi), c, d);
     }
   }
 }
 
-export function pass3(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
-  const row = <usize>s << 3;
+function pass3Of<T>(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
+  const row = <usize>s * sizeof<T>();
   const far = row * m;
-  const half = f64x2.splat(-0.5), sine = f64x2.splat(0.8660254037844386);
+  const half = v128.splat<T>(<T>-0.5), sine = v128.splat<T>(<T>0.8660254037844386);
   for (let p = 0; p < m; p++) {
-    const w = tw + <usize>p * 48;
-    const c1 = v128.load64_splat(w + 16), d1 = v128.load64_splat(w + 24);
-    const c2 = v128.load64_splat(w + 32), d2 = v128.load64_splat(w + 40);
+    const w = tw + <usize>p * 6 * sizeof<T>();
+    const c1 = each<T>(w, 2), d1 = each<T>(w, 3);
+    const c2 = each<T>(w, 4), d2 = each<T>(w, 5);
     const y = row * 3 * p;
     const from = row * p;
     for (let q: usize = 0; q < row; q += 16) {
       const a = from + q, b = a + far, c = b + far;
       const ar = at(xr + a), ai = at(xi + a);
-      const sr = add(at(xr + b), at(xr + c)), si = add(at(xi + b), at(xi + c));
-      const nr = mul(sine, sub(at(xr + b), at(xr + c))), ni = mul(sine, sub(at(xi + b), at(xi + c)));
-      const mr = add(ar, mul(half, sr)), mi = add(ai, mul(half, si));
-      v128.store(yr + y + q, add(ar, sr));
-      v128.store(yi + y + q, add(ai, si));
-      put(yr, yi, y + q + row, add(mr, ni), sub(mi, nr), c1, d1);
-      put(yr, yi, y + q + row * 2, sub(mr, ni), add(mi, nr), c2, d2);
+      const sr = add<T>(at(xr + b), at(xr + c)), si = add<T>(at(xi + b), at(xi + c));
+      const nr = mul<T>(sine, sub<T>(at(xr + b), at(xr + c))), ni = mul<T>(sine, sub<T>(at(xi + b), at(xi + c)));
+      const mr = add<T>(ar, mul<T>(half, sr)), mi = add<T>(ai, mul<T>(half, si));
+      v128.store(yr + y + q, add<T>(ar, sr));
+      v128.store(yi + y + q, add<T>(ai, si));
+      put<T>(yr, yi, y + q + row, add<T>(mr, ni), sub<T>(mi, nr), c1, d1);
+      put<T>(yr, yi, y + q + row * 2, sub<T>(mr, ni), add<T>(mi, nr), c2, d2);
     }
   }
 }
 
-export function pass4(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
-  const row = <usize>s << 3;
+function pass4Of<T>(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
+  const row = <usize>s * sizeof<T>();
   const far = row * m;
   for (let p = 0; p < m; p++) {
-    const w = tw + (<usize>p << 6);
-    const c1 = v128.load64_splat(w + 16), d1 = v128.load64_splat(w + 24);
-    const c2 = v128.load64_splat(w + 32), d2 = v128.load64_splat(w + 40);
-    const c3 = v128.load64_splat(w + 48), d3 = v128.load64_splat(w + 56);
+    const w = tw + <usize>p * 8 * sizeof<T>();
+    const c1 = each<T>(w, 2), d1 = each<T>(w, 3);
+    const c2 = each<T>(w, 4), d2 = each<T>(w, 5);
+    const c3 = each<T>(w, 6), d3 = each<T>(w, 7);
     const y = row * 4 * p;
     const from = row * p;
     for (let q: usize = 0; q < row; q += 16) {
       const a = from + q, b = a + far, c = b + far, d = c + far;
       const ar = at(xr + a), ai = at(xi + a), br = at(xr + b), bi = at(xi + b);
       const cr = at(xr + c), ci = at(xi + c), dr = at(xr + d), di = at(xi + d);
-      const acr = add(ar, cr), aci = add(ai, ci), amr = sub(ar, cr), ami = sub(ai, ci);
-      const bdr = add(br, dr), bdi = add(bi, di), bmr = sub(bi, di), bmi = sub(dr, br);
+      const acr = add<T>(ar, cr), aci = add<T>(ai, ci), amr = sub<T>(ar, cr), ami = sub<T>(ai, ci);
+      const bdr = add<T>(br, dr), bdi = add<T>(bi, di), bmr = sub<T>(bi, di), bmi = sub<T>(dr, br);
       const z = y + q;
-      v128.store(yr + z, add(acr, bdr));
-      v128.store(yi + z, add(aci, bdi));
-      put(yr, yi, z + row, add(amr, bmr), add(ami, bmi), c1, d1);
-      put(yr, yi, z + row * 2, sub(acr, bdr), sub(aci, bdi), c2, d2);
-      put(yr, yi, z + row * 3, sub(amr, bmr), sub(ami, bmi), c3, d3);
+      v128.store(yr + z, add<T>(acr, bdr));
+      v128.store(yi + z, add<T>(aci, bdi));
+      put<T>(yr, yi, z + row, add<T>(amr, bmr), add<T>(ami, bmi), c1, d1);
+      put<T>(yr, yi, z + row * 2, sub<T>(acr, bdr), sub<T>(aci, bdi), c2, d2);
+      put<T>(yr, yi, z + row * 3, sub<T>(amr, bmr), sub<T>(ami, bmi), c3, d3);
     }
   }
 }
 
-export function pass5(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
-  const row = <usize>s << 3;
+function pass5Of<T>(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
+  const row = <usize>s * sizeof<T>();
   const far = row * m;
-  const cos1 = f64x2.splat(0.30901699437494745), cos2 = f64x2.splat(-0.8090169943749475);
-  const sin1 = f64x2.splat(0.9510565162951535), sin2 = f64x2.splat(0.5877852522924731);
+  const cos1 = v128.splat<T>(<T>0.30901699437494745), cos2 = v128.splat<T>(<T>-0.8090169943749475);
+  const sin1 = v128.splat<T>(<T>0.9510565162951535), sin2 = v128.splat<T>(<T>0.5877852522924731);
   for (let p = 0; p < m; p++) {
-    const w = tw + <usize>p * 80;
+    const w = tw + <usize>p * 10 * sizeof<T>();
     const from = row * p;
     const y = row * 5 * p;
     for (let q: usize = 0; q < row; q += 16) {
       const a = from + q, b = a + far, c = b + far, d = c + far, e = d + far;
       const ar = at(xr + a), ai = at(xi + a);
-      const t1r = add(at(xr + b), at(xr + e)), t1i = add(at(xi + b), at(xi + e));
-      const t3r = sub(at(xr + b), at(xr + e)), t3i = sub(at(xi + b), at(xi + e));
-      const t2r = add(at(xr + c), at(xr + d)), t2i = add(at(xi + c), at(xi + d));
-      const t4r = sub(at(xr + c), at(xr + d)), t4i = sub(at(xi + c), at(xi + d));
-      const m1r = add(ar, add(mul(cos1, t1r), mul(cos2, t2r))), m1i = add(ai, add(mul(cos1, t1i), mul(cos2, t2i)));
-      const m2r = add(ar, add(mul(cos2, t1r), mul(cos1, t2r))), m2i = add(ai, add(mul(cos2, t1i), mul(cos1, t2i)));
-      const n1r = add(mul(sin1, t3r), mul(sin2, t4r)), n1i = add(mul(sin1, t3i), mul(sin2, t4i));
-      const n2r = sub(mul(sin2, t3r), mul(sin1, t4r)), n2i = sub(mul(sin2, t3i), mul(sin1, t4i));
+      const t1r = add<T>(at(xr + b), at(xr + e)), t1i = add<T>(at(xi + b), at(xi + e));
+      const t3r = sub<T>(at(xr + b), at(xr + e)), t3i = sub<T>(at(xi + b), at(xi + e));
+      const t2r = add<T>(at(xr + c), at(xr + d)), t2i = add<T>(at(xi + c), at(xi + d));
+      const t4r = sub<T>(at(xr + c), at(xr + d)), t4i = sub<T>(at(xi + c), at(xi + d));
+      const m1r = add<T>(ar, add<T>(mul<T>(cos1, t1r), mul<T>(cos2, t2r))), m1i = add<T>(ai, add<T>(mul<T>(cos1, t1i), mul<T>(cos2, t2i)));
+      const m2r = add<T>(ar, add<T>(mul<T>(cos2, t1r), mul<T>(cos1, t2r))), m2i = add<T>(ai, add<T>(mul<T>(cos2, t1i), mul<T>(cos1, t2i)));
+      const n1r = add<T>(mul<T>(sin1, t3r), mul<T>(sin2, t4r)), n1i = add<T>(mul<T>(sin1, t3i), mul<T>(sin2, t4i));
+      const n2r = sub<T>(mul<T>(sin2, t3r), mul<T>(sin1, t4r)), n2i = sub<T>(mul<T>(sin2, t3i), mul<T>(sin1, t4i));
       const z = y + q;
-      v128.store(yr + z, add(ar, add(t1r, t2r)));
-      v128.store(yi + z, add(ai, add(t1i, t2i)));
-      put(yr, yi, z + row, add(m1r, n1i), sub(m1i, n1r), v128.load64_splat(w + 16), v128.load64_splat(w + 24));
-      put(yr, yi, z + row * 2, add(m2r, n2i), sub(m2i, n2r), v128.load64_splat(w + 32), v128.load64_splat(w + 40));
-      put(yr, yi, z + row * 3, sub(m2r, n2i), add(m2i, n2r), v128.load64_splat(w + 48), v128.load64_splat(w + 56));
-      put(yr, yi, z + row * 4, sub(m1r, n1i), add(m1i, n1r), v128.load64_splat(w + 64), v128.load64_splat(w + 72));
+      v128.store(yr + z, add<T>(ar, add<T>(t1r, t2r)));
+      v128.store(yi + z, add<T>(ai, add<T>(t1i, t2i)));
+      put<T>(yr, yi, z + row, add<T>(m1r, n1i), sub<T>(m1i, n1r), each<T>(w, 2), each<T>(w, 3));
+      put<T>(yr, yi, z + row * 2, add<T>(m2r, n2i), sub<T>(m2i, n2r), each<T>(w, 4), each<T>(w, 5));
+      put<T>(yr, yi, z + row * 3, sub<T>(m2r, n2i), add<T>(m2i, n2r), each<T>(w, 6), each<T>(w, 7));
+      put<T>(yr, yi, z + row * 4, sub<T>(m1r, n1i), add<T>(m1i, n1r), each<T>(w, 8), each<T>(w, 9));
     }
   }
 }
 
 /** Any radix by the definition; `roots` holds cos and sin of the radix-th roots of unity. */
-export function passAny(radix: i32, m: i32, s: i32, tw: usize, roots: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
-  const row = <usize>s << 3;
+function passAnyOf<T>(radix: i32, m: i32, s: i32, tw: usize, roots: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
+  const row = <usize>s * sizeof<T>();
   for (let p = 0; p < m; p++)
     for (let k = 0; k < radix; k++) {
-      const w = tw + (<usize>(p * radix + k) << 4);
-      const c = v128.load64_splat(w), d = v128.load64_splat(w + 8);
+      const w = tw + <usize>(p * radix + k) * 2 * sizeof<T>();
+      const c = each<T>(w, 0), d = each<T>(w, 1);
       const y = row * (radix * p + k);
       for (let q: usize = 0; q < row; q += 16) {
-        let tr = f64x2.splat(0), ti = f64x2.splat(0);
+        let tr = v128.splat<T>(<T>0), ti = v128.splat<T>(<T>0);
         let r = 0;
         for (let j = 0; j < radix; j++) {
           const x = q + row * (p + m * j);
-          const wr = v128.load64_splat(roots + (<usize>r << 4)), wi = v128.load64_splat(roots + (<usize>r << 4) + 8);
-          tr = add(tr, sub(mul(at(xr + x), wr), mul(at(xi + x), wi)));
-          ti = add(ti, add(mul(at(xr + x), wi), mul(at(xi + x), wr)));
+          const wr = each<T>(roots, <usize>r << 1), wi = each<T>(roots, (<usize>r << 1) + 1);
+          tr = add<T>(tr, sub<T>(mul<T>(at(xr + x), wr), mul<T>(at(xi + x), wi)));
+          ti = add<T>(ti, add<T>(mul<T>(at(xr + x), wi), mul<T>(at(xi + x), wr)));
           r += k;
           if (r >= radix) r -= radix;
         }
-        put(yr, yi, y + q, tr, ti, c, d);
+        put<T>(yr, yi, y + q, tr, ti, c, d);
       }
     }
 }
 
 /** `input` [2 length, lanes] to even rows in xr and odd rows in xi. */
-export function pack(input: usize, xr: usize, xi: usize, length: i32, lanes: i32): void {
-  const row = <usize>lanes << 3;
+function packOf<T>(input: usize, xr: usize, xi: usize, length: i32, lanes: i32): void {
+  const row = <usize>lanes * sizeof<T>();
   for (let n = 0; n < length; n++)
     for (let q: usize = 0; q < row; q += 16) {
       v128.store(xr + row * n + q, at(input + row * 2 * n + q));
@@ -147,19 +150,19 @@ export function pack(input: usize, xr: usize, xi: usize, length: i32, lanes: i32
 }
 
 /** The spectrum of a real signal from that of its even and odd samples; `tw` holds cos and sin of 2 pi k / size, halved. */
-export function unpack(zr: usize, zi: usize, re: usize, im: usize, tw: usize, length: i32, lanes: i32, power: bool): void {
-  const row = <usize>lanes << 3;
-  const half = f64x2.splat(0.5);
+function unpackOf<T>(zr: usize, zi: usize, re: usize, im: usize, tw: usize, length: i32, lanes: i32, power: bool): void {
+  const row = <usize>lanes * sizeof<T>();
+  const half = v128.splat<T>(<T>0.5);
   for (let k = 0; k <= length; k++) {
-    const c = v128.load64_splat(tw + (<usize>k << 4)), d = v128.load64_splat(tw + (<usize>k << 4) + 8);
+    const c = each<T>(tw, <usize>k << 1), d = each<T>(tw, (<usize>k << 1) + 1);
     const p = row * (k == length ? 0 : k);
     const r = row * (k == 0 ? 0 : length - k);
     for (let q: usize = 0; q < row; q += 16) {
       const pr = at(zr + p + q), pi = at(zi + p + q), rr = at(zr + r + q), ri = at(zi + r + q);
-      const dr = sub(pr, rr), di = add(pi, ri);
-      const xr = add(mul(half, add(pr, rr)), sub(mul(c, di), mul(d, dr)));
-      const xi = sub(mul(half, sub(pi, ri)), add(mul(c, dr), mul(d, di)));
-      if (power) v128.store(re + row * k + q, add(mul(xr, xr), mul(xi, xi)));
+      const dr = sub<T>(pr, rr), di = add<T>(pi, ri);
+      const xr = add<T>(mul<T>(half, add<T>(pr, rr)), sub<T>(mul<T>(c, di), mul<T>(d, dr)));
+      const xi = sub<T>(mul<T>(half, sub<T>(pi, ri)), add<T>(mul<T>(c, dr), mul<T>(d, di)));
+      if (power) v128.store(re + row * k + q, add<T>(mul<T>(xr, xr), mul<T>(xi, xi)));
       else {
         v128.store(re + row * k + q, xr);
         v128.store(im + row * k + q, xi);
@@ -167,6 +170,21 @@ export function unpack(zr: usize, zi: usize, re: usize, im: usize, tw: usize, le
     }
   }
 }
+
+export function pass2(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass2Of<f64>(m, s, tw, xr, xi, yr, yi); }
+export function pass232(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass2Of<f32>(m, s, tw, xr, xi, yr, yi); }
+export function pass3(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass3Of<f64>(m, s, tw, xr, xi, yr, yi); }
+export function pass332(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass3Of<f32>(m, s, tw, xr, xi, yr, yi); }
+export function pass4(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass4Of<f64>(m, s, tw, xr, xi, yr, yi); }
+export function pass432(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass4Of<f32>(m, s, tw, xr, xi, yr, yi); }
+export function pass5(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass5Of<f64>(m, s, tw, xr, xi, yr, yi); }
+export function pass532(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass5Of<f32>(m, s, tw, xr, xi, yr, yi); }
+export function passAny(radix: i32, m: i32, s: i32, tw: usize, roots: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { passAnyOf<f64>(radix, m, s, tw, roots, xr, xi, yr, yi); }
+export function passAny32(radix: i32, m: i32, s: i32, tw: usize, roots: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { passAnyOf<f32>(radix, m, s, tw, roots, xr, xi, yr, yi); }
+export function pack(input: usize, xr: usize, xi: usize, length: i32, lanes: i32): void { packOf<f64>(input, xr, xi, length, lanes); }
+export function pack32(input: usize, xr: usize, xi: usize, length: i32, lanes: i32): void { packOf<f32>(input, xr, xi, length, lanes); }
+export function unpack(zr: usize, zi: usize, re: usize, im: usize, tw: usize, length: i32, lanes: i32, power: bool): void { unpackOf<f64>(zr, zi, re, im, tw, length, lanes, power); }
+export function unpack32(zr: usize, zi: usize, re: usize, im: usize, tw: usize, length: i32, lanes: i32, power: bool): void { unpackOf<f32>(zr, zi, re, im, tw, length, lanes, power); }
 
 /** A power spectrum [bins, 4] as the real, even signal of `size` rows whose transform is the autocorrelation. */
 export function mirror(power: usize, input: usize, bins: i32, size: i32): void {
@@ -185,8 +203,8 @@ export function frames(signal: usize, hop: i32, window: usize, size: i32, input:
     const x = signal + (<usize>n << 2);
     const ab = f64x2.replace_lane(f64x2.splat(<f64>load<f32>(x)), 1, <f64>load<f32>(x + step));
     const cd = f64x2.replace_lane(f64x2.splat(<f64>load<f32>(x + step * 2)), 1, <f64>load<f32>(x + step * 3));
-    v128.store(input + (<usize>n << 5), mul(ab, w));
-    v128.store(input + (<usize>n << 5) + 16, mul(cd, w));
+    v128.store(input + (<usize>n << 5), mul<f64>(ab, w));
+    v128.store(input + (<usize>n << 5) + 16, mul<f64>(cd, w));
   }
 }
 
@@ -198,8 +216,8 @@ export function filterbank(power: usize, spans: usize, weights: usize, bands: i3
     let low = f64x2.splat(0), high = f64x2.splat(0);
     for (let k = 0; k < count; k++) {
       const w = v128.load64_splat(weights);
-      low = add(low, mul(w, at(x)));
-      high = add(high, mul(w, at(x + 16)));
+      low = add<f64>(low, mul<f64>(w, at(x)));
+      high = add<f64>(high, mul<f64>(w, at(x + 16)));
       weights += 8;
       x += 32;
     }
@@ -219,16 +237,95 @@ export function logarithm(values: usize, count: i32, floor: f64, scale: f64): vo
     const exponent = i64x2.shr_s(shifted, 52);
     const m = i64x2.sub(x, i64x2.shl(exponent, 52));
     const e = f64x2.replace_lane(f64x2.splat(<f64>i64x2.extract_lane(exponent, 0)), 1, <f64>i64x2.extract_lane(exponent, 1));
-    const z = f64x2.div(sub(m, one), add(m, one));
-    const y = mul(z, z);
+    const z = f64x2.div(sub<f64>(m, one), add<f64>(m, one));
+    const y = mul<f64>(z, z);
     let sum = f64x2.splat(1.0 / 15);
-    sum = add(mul(sum, y), f64x2.splat(1.0 / 13));
-    sum = add(mul(sum, y), f64x2.splat(1.0 / 11));
-    sum = add(mul(sum, y), f64x2.splat(1.0 / 9));
-    sum = add(mul(sum, y), f64x2.splat(1.0 / 7));
-    sum = add(mul(sum, y), f64x2.splat(0.2));
-    sum = add(mul(sum, y), f64x2.splat(1.0 / 3));
-    sum = add(mul(sum, y), one);
-    v128.store(values, add(mul(e, ln2), mul(factor, mul(z, sum))));
+    sum = add<f64>(mul<f64>(sum, y), f64x2.splat(1.0 / 13));
+    sum = add<f64>(mul<f64>(sum, y), f64x2.splat(1.0 / 11));
+    sum = add<f64>(mul<f64>(sum, y), f64x2.splat(1.0 / 9));
+    sum = add<f64>(mul<f64>(sum, y), f64x2.splat(1.0 / 7));
+    sum = add<f64>(mul<f64>(sum, y), f64x2.splat(0.2));
+    sum = add<f64>(mul<f64>(sum, y), f64x2.splat(1.0 / 3));
+    sum = add<f64>(mul<f64>(sum, y), one);
+    v128.store(values, add<f64>(mul<f64>(e, ln2), mul<f64>(factor, mul<f64>(z, sum))));
   }
+}
+
+/** Four windowed frames of an f32 signal, interleaved, even rows to xr and odd rows to xi, as `pack` would; `window` holds f32. */
+export function frames32(signal: usize, hop: i32, window: usize, size: i32, xr: usize, xi: usize): void {
+  const step = <usize>hop << 2;
+  let n = 0;
+  for (; n + 4 <= size; n += 4) {
+    const x = signal + (<usize>n << 2), y = <usize>n << 3;
+    const w = at(window + (<usize>n << 2));
+    const a = mul<f32>(at(x), w), b = mul<f32>(at(x + step), w);
+    const c = mul<f32>(at(x + step * 2), w), d = mul<f32>(at(x + step * 3), w);
+    const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+    const ef = v128.shuffle<f32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+    v128.store(xr + y, v128.shuffle<f32>(ab, cd, 0, 1, 4, 5));
+    v128.store(xi + y, v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
+    v128.store(xr + y + 16, v128.shuffle<f32>(ef, gh, 0, 1, 4, 5));
+    v128.store(xi + y + 16, v128.shuffle<f32>(ef, gh, 2, 3, 6, 7));
+  }
+  for (; n < size; n++)
+    for (let l = 0; l < 4; l++)
+      store<f32>((n & 1 ? xi : xr) + (<usize>(n >> 1) << 4) + (<usize>l << 2), load<f32>(signal + step * l + (<usize>n << 2)) * load<f32>(window + (<usize>n << 2)));
+}
+
+/** `filterbank` of f32. */
+export function filterbank32(power: usize, spans: usize, weights: usize, bands: i32, out: usize): void {
+  for (let b = 0; b < bands; b++) {
+    let x = power + (<usize>load<i32>(spans + (<usize>b << 3)) << 4);
+    const count = load<i32>(spans + (<usize>b << 3) + 4);
+    let sum = f32x4.splat(0);
+    for (let k = 0; k < count; k++) {
+      sum = add<f32>(sum, mul<f32>(v128.load32_splat(weights), at(x)));
+      weights += 4;
+      x += 16;
+    }
+    v128.store(out + (<usize>b << 4), sum);
+  }
+}
+
+/** `logarithm` of f32; error below 2e-7 of the result, or of 1 where that is less. `count` is a multiple of 4. */
+export function logarithm32(values: usize, count: i32, floor: f32, scale: f32): void {
+  const least = f32x4.splat(floor), one = f32x4.splat(1), factor = f32x4.splat(scale * 2);
+  const ln2 = f32x4.splat(<f32>0.6931471805599453 * scale);
+  for (let end = values + (<usize>count << 2); values < end; values += 16) {
+    const x = f32x4.max(least, at(values));
+    const exponent = i32x4.shr_s(i32x4.sub(x, i32x4.splat(0x3f3504f3)), 23);
+    const m = i32x4.sub(x, i32x4.shl(exponent, 23));
+    const z = f32x4.div(sub<f32>(m, one), add<f32>(m, one));
+    const y = mul<f32>(z, z);
+    let sum = f32x4.splat(1.0 / 9);
+    sum = add<f32>(mul<f32>(sum, y), f32x4.splat(1.0 / 7));
+    sum = add<f32>(mul<f32>(sum, y), f32x4.splat(0.2));
+    sum = add<f32>(mul<f32>(sum, y), f32x4.splat(1.0 / 3));
+    sum = add<f32>(mul<f32>(sum, y), one);
+    v128.store(values, add<f32>(mul<f32>(f32x4.convert_i32x4_s(exponent), ln2), mul<f32>(factor, mul<f32>(z, sum))));
+  }
+}
+
+/** f32 [bands, 4] to rows [4, bands] at `out`; `most` [4] keeps the largest values seen. */
+export function rows32(values: usize, bands: i32, out: usize, most: usize): void {
+  let high = at(most);
+  const row = <usize>bands << 2;
+  let b = 0;
+  for (; b + 4 <= bands; b += 4) {
+    const from = values + (<usize>b << 4), to = out + (<usize>b << 2);
+    const p = at(from), q = at(from + 16), r = at(from + 32), s = at(from + 48);
+    high = f32x4.max(high, f32x4.max(f32x4.max(p, q), f32x4.max(r, s)));
+    const pq = v128.shuffle<f32>(p, q, 0, 4, 1, 5), rs = v128.shuffle<f32>(r, s, 0, 4, 1, 5);
+    const tu = v128.shuffle<f32>(p, q, 2, 6, 3, 7), vw = v128.shuffle<f32>(r, s, 2, 6, 3, 7);
+    v128.store(to, v128.shuffle<f32>(pq, rs, 0, 1, 4, 5));
+    v128.store(to + row, v128.shuffle<f32>(pq, rs, 2, 3, 6, 7));
+    v128.store(to + row * 2, v128.shuffle<f32>(tu, vw, 0, 1, 4, 5));
+    v128.store(to + row * 3, v128.shuffle<f32>(tu, vw, 2, 3, 6, 7));
+  }
+  for (; b < bands; b++) {
+    const p = at(values + (<usize>b << 4));
+    high = f32x4.max(high, p);
+    for (let l = 0; l < 4; l++) store<f32>(out + row * l + (<usize>b << 2), load<f32>(values + (<usize>b << 4) + (<usize>l << 2)));
+  }
+  v128.store(most, high);
 }

@@ -3,7 +3,7 @@ import { SPECTRA_WASM } from "../generated/spectra-wasm.ts";
 
 /** The functions of `wasm/spectra.as`; every argument is a number, pointers are bytes. */
 type KernelFunction = (...args: number[]) => void;
-type KernelName =
+type Typed =
   | "pass2"
   | "pass3"
   | "pass4"
@@ -11,10 +11,11 @@ type KernelName =
   | "passAny"
   | "pack"
   | "unpack"
-  | "mirror"
   | "frames"
   | "filterbank"
   | "logarithm";
+/** Those that end in 32 work in single precision. */
+type KernelName = Typed | `${Typed}32` | "mirror" | "rows32";
 
 /** A kernel and its memory. */
 export interface Kernel {

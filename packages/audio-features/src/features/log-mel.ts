@@ -1,7 +1,8 @@
 /** @file Whisper's log-mel spectrogram, as openai/whisper `log_mel_spectrogram` and transformers' WhisperFeatureExtractor compute it. */
 import { numbered, type FeatureFrames } from "./feature-frames.ts";
 import { sharedFilterbank } from "./mel.ts";
-import { LANES, assertSamples, forEachMel, reflectPad, type Samples } from "./spectra.ts";
+import { logMelRows } from "./mel-rows.ts";
+import { assertSamples, type MelFrames, type Samples } from "./spectra.ts";
 import { sharedWindow } from "./window.ts";
 
 /** Options of {@link logMel}; the defaults are Whisper's. */
@@ -13,8 +14,8 @@ export interface LogMelOptions {
 }
 
 const SAMPLE_RATE = 16000;
-const FFT = 400;
-const HOP = 160;
+export const FFT = 400;
+export const HOP = 160;
 const FLOOR = 1e-10;
 
 /**
@@ -24,55 +25,74 @@ const FLOOR = 1e-10;
  */
 export function logMel(samples: Samples, sampleRate: number = SAMPLE_RATE, options: LogMelOptions = {}): FeatureFrames {
   const { melBins = 80, padSeconds = 30 } = options;
-  if (sampleRate !== SAMPLE_RATE)
-    throw new RangeError(`Whisper's log-mel is defined at 16000 Hz, not ${sampleRate} Hz`);
+  assertWhisperRate(sampleRate);
   assertSamples(samples, sampleRate);
-  const length = padSeconds === null ? samples.length : Math.round(padSeconds * SAMPLE_RATE);
+  const length = paddedLength(samples.length, padSeconds);
   const used = samples.length > length ? samples.subarray(0, length) : samples;
   const padded = used.length === length ? used : new Float32Array(length);
   if (padded !== used) padded.set(used);
-  const signal = reflectPad(padded, FFT / 2);
   // the frame after the last hop is computed by the STFT and dropped by Whisper
   const frames = Math.floor(length / HOP);
-  // from here on a frame holds nothing but appended zeros
-  const silentFrom = length - used.length > FFT ? Math.min(frames, Math.ceil((used.length + FFT / 2) / HOP)) : frames;
-  const bank = sharedFilterbank({
-    sampleRate,
-    fftSize: FFT,
-    melBins,
-    fMin: 0,
-    fMax: 8000,
-    scale: "slaney",
-    linearIn: "hz",
-    norm: "slaney",
-  });
   const data = new Float32Array(frames * melBins);
-  let loudest = Math.log10(FLOOR);
-  const settings = {
+  const loudest = logMelRows(padded, soundingFrames(used.length, length), rowSettings(melBins), data);
+  return finished(data, melBins, loudest, used.length, length);
+}
+
+export function assertWhisperRate(sampleRate: number): void {
+  if (sampleRate !== SAMPLE_RATE)
+    throw new RangeError(`Whisper's log-mel is defined at 16000 Hz, not ${sampleRate} Hz`);
+}
+
+/** Samples of a clip of `samples` once it is padded or cut. */
+export function paddedLength(samples: number, padSeconds: number | null): number {
+  return padSeconds === null ? samples : Math.round(padSeconds * SAMPLE_RATE);
+}
+
+/** Frames of a clip of `used` samples padded to `length` before the first that holds nothing but appended zeros. */
+export function soundingFrames(used: number, length: number): number {
+  const frames = Math.floor(length / HOP);
+  return length - used > FFT ? Math.min(frames, Math.ceil((used + FFT / 2) / HOP)) : frames;
+}
+
+/** Settings of `logMelRows`: frame `t` is centred at sample `t * HOP`. */
+export function rowSettings(melBins: number): Required<MelFrames> {
+  const scale = { scale: "slaney", linearIn: "hz", norm: "slaney" } as const;
+  return {
     fftSize: FFT,
     window: sharedWindow("hann", FFT),
     hop: HOP,
-    offset: 0,
-    bank,
+    offset: -FFT / 2,
+    bank: sharedFilterbank({ sampleRate: SAMPLE_RATE, fftSize: FFT, melBins, fMin: 0, fMax: 8000, ...scale }),
     log: { floor: FLOOR, scale: Math.LOG10E },
   };
-  forEachMel(signal, silentFrom, settings, (first, count, mel) => {
-    for (let l = 0; l < count; l++)
-      for (let m = 0, at = (first + l) * melBins; m < melBins; m++, at++) {
-        const value = mel[m * LANES + l]!;
-        if (value > loudest) loudest = value;
-        data[at] = value;
-      }
-  });
-  data.fill(Math.log10(FLOOR), silentFrom * melBins);
-  const floor = loudest - 8;
-  for (let i = 0; i < data.length; i++) data[i] = (Math.max(floor, data[i]!) + 4) / 4;
+}
+
+/** Rows `[frames, melBins]` as Whisper wants them; those after {@link soundingFrames} are filled in. In place. */
+export function finished(
+  data: Float32Array,
+  melBins: number,
+  loudest: number,
+  used: number,
+  length: number,
+): FeatureFrames {
+  const silence = Math.log10(FLOOR);
+  data.fill(silence, soundingFrames(used, length) * melBins);
+  const floor = Math.max(loudest, silence) - 8;
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!;
+    data[i] = (value > floor ? value : floor) * 0.25 + 1;
+  }
+  return { data, ...frameTimes(data.length / melBins, melBins) };
+}
+
+/** All of the features' description but the numbers; `first` is the index of the first frame. */
+export function frameTimes(frames: number, melBins: number, first = 0): Omit<FeatureFrames, "data"> {
+  const hopSeconds = HOP / SAMPLE_RATE;
   return {
-    data,
     frames,
     features: melBins,
     names: numbered("log_mel", melBins),
-    startSeconds: 0,
-    hopSeconds: HOP / SAMPLE_RATE,
+    startSeconds: first * hopSeconds,
+    hopSeconds,
   };
 }
