@@ -9,7 +9,7 @@ import { createPolyphaseKernel } from "./_polyphase-kernel.ts";
 /** The filter of {@link createResampler}; the defaults match soxr's high quality, which librosa and others resample with. */
 export interface ResampleOptions {
   /**
-   * `soxr` (default) lets 44.1 kHz and its multiples to 16 kHz fall by up to 0.01 dB towards the end of the pass band, as soxr's
+   * `soxr` (default) lets 44.1 kHz and its multiples, 11.025 kHz and odd rates below 16 kHz fall by up to 0.01 dB towards the end of the pass band, as soxr's
    * high quality does there ("roll-off small"); `none` keeps the pass band flat to 0.00001 dB.
    */
   readonly rolloff?: "soxr" | "none";
@@ -51,34 +51,62 @@ const OUTPUT_BLOCK = 1 << 20;
  */
 const SOXR_HQ = { cutoff: 0.9568718, half: 97.25, beta: 13.04 } as const;
 
+/** soxr's filter where it is a little longer or shorter: measured in the same way, within 4e-7. */
+const SOXR_HQ_ODD = { ...SOXR_HQ, half: 102.2475, beta: 13.710522 } as const;
+const SOXR_HQ_THREE_QUARTERS = { ...SOXR_HQ, half: 97.125 } as const;
+
+/** Ratios that soxr reaches by doubling the rate first, then by a short filter with a roll-off of its own, as from 11.025 to 16 kHz. */
+function doublesFirst(from: number, to: number): boolean {
+  const up = to / gcd(from, to);
+  return from < to && to < 2 * from && up > 100 && up % 2 === 0;
+}
+
+/** A Kaiser-windowed sinc whose times are multiples of `step`; units of the output's rate and sample. */
+interface Rolloff {
+  readonly cutoff: number;
+  readonly half: number;
+  readonly beta: number;
+  readonly step: number;
+}
+
 /**
- * What soxr 1.1's HQ multiplies its response with on the way from 44.1 kHz (or that times a power of 2) to 16 kHz: a Kaiser-windowed
- * sinc, fitted to measured tones from 3.5 to 7.1 kHz within 5e-7. Times and frequencies in units of the output's Nyquist rate.
+ * What soxr 1.1's HQ multiplies its response with on the way from 44.1 kHz (or that times a power of 2) to 16 kHz, fitted to measured
+ * tones from 3.5 to 7.1 kHz within 5e-7.
  */
-const SOXR_ROLLOFF = {
+const ROLLOFF_44100: Rolloff = {
   cutoff: 19_893.525 / 16_000,
   half: (5.8125 / 44_100) * 16_000,
   beta: kaiserBeta(132.46),
-} as const;
-const SOXR_ROLLOFF_STEP = 16_000 / 44_100;
+  step: 16_000 / 44_100,
+};
 
-/** Whether soxr has that roll-off from `from` to `to`. */
-function hasSoxrRolloff(from: number, to: number): boolean {
+/** The same where it doubles the rate first, fitted to tones at 11.025 kHz from 2 to 5 kHz within 3e-7; units of the input's rate. */
+const ROLLOFF_DOUBLED: Rolloff = { cutoff: 10_022.4726 / 11_025, half: 7.4879019 / 2, beta: 14.030614, step: 1 / 2 };
+
+/** The roll-off that soxr has from `from` to `to`, if any. */
+function soxrRolloff(from: number, to: number): Rolloff | undefined {
   const octave = Math.log2((from * 160) / (to * 441));
-  return Number.isInteger(octave) && octave >= -1;
+  if (Number.isInteger(octave) && octave >= -1) return ROLLOFF_44100;
+  if (!doublesFirst(from, to)) return undefined;
+  const { cutoff, half, beta, step } = ROLLOFF_DOUBLED;
+  return { cutoff: (cutoff * from) / to, half: (half * to) / from, beta, step: (step * to) / from };
 }
 
 /**
  * `steep` (a function of time in input samples) convolved with soxr's roll-off. All times asked for are multiples of 1 / `rows`,
  * and so are the roll-off's steps: each value of `steep` is computed once and used for all of them.
  */
-function withRolloff(steep: (t: number) => number, from: number, to: number, rows: number): (t: number) => number {
-  const { cutoff, half, beta } = SOXR_ROLLOFF;
+function withRolloff(
+  steep: (t: number) => number,
+  { cutoff, half, beta, step: seconds }: Rolloff,
+  ratio: number,
+  rows: number,
+): (t: number) => number {
   const gentle = windowedSinc(cutoff, half, beta);
-  const reach = Math.floor(half / SOXR_ROLLOFF_STEP);
-  const weights = Array.from({ length: 2 * reach + 1 }, (_, i) => gentle((i - reach) * SOXR_ROLLOFF_STEP));
+  const reach = Math.floor(half / seconds);
+  const weights = Array.from({ length: 2 * reach + 1 }, (_, i) => gentle((i - reach) * seconds));
   const sum = weights.reduce((a, b) => a + b, 0);
-  const step = Math.round(((SOXR_ROLLOFF_STEP * from) / to) * rows);
+  const step = Math.round(seconds * ratio * rows);
   const known: (number | undefined)[] = [];
   const at = (index: number): number => (known[Math.abs(index)] ??= steep(Math.abs(index) / rows));
   return (t) => {
@@ -98,21 +126,24 @@ interface Prototype {
   readonly beta: number;
 }
 
-function prototype({ passband, attenuation }: ResampleOptions): Prototype {
-  if (passband === undefined && attenuation === undefined) return SOXR_HQ;
+function prototype(from: number, to: number, { passband, attenuation }: ResampleOptions): Prototype {
+  if (passband === undefined && attenuation === undefined) {
+    if (doublesFirst(from, to)) return SOXR_HQ_ODD;
+    return 4 * from === 3 * to ? SOXR_HQ_THREE_QUARTERS : SOXR_HQ;
+  }
   const [end, down] = [passband ?? 2 * SOXR_HQ.cutoff - 1, attenuation ?? 127];
   if (!(end > 0 && end < 1)) throw new EmosllmError("usage", `passband ${end} is not between 0 and 1`);
   if (!(down >= 50 && down <= 160)) throw new EmosllmError("usage", `attenuation ${down} dB is not between 50 and 160`);
   return { cutoff: (1 + end) / 2, half: kaiserTaps(down, (1 - end) / 2) / 2, beta: kaiserBeta(down) };
 }
 
-function filterBank(from: number, to: number, { cutoff, half, beta }: Prototype, rolloff: boolean): FilterBank {
-  const key = [from, to, cutoff, half, beta, rolloff].join("/");
+function filterBank(from: number, to: number, { cutoff, half, beta }: Prototype, rolloff?: Rolloff): FilterBank {
+  const key = [from, to, cutoff, half, beta, rolloff?.cutoff].join("/");
   const known = banks.get(key);
   if (known) return known;
   // In input samples from here on.
   const lower = Math.min(1, to / from);
-  const reach = (half + (rolloff ? SOXR_ROLLOFF.half : 0)) / lower;
+  const reach = (half + (rolloff?.half ?? 0)) / lower;
   // Rows of a multiple of 8 taps suit the kernel.
   const taps = Math.ceil((2 * reach) / 8) * 8;
   if (taps > MAX_TABLE) throw new EmosllmError("usage", `from ${from} to ${to} Hz needs a filter of ${taps} taps`);
@@ -120,7 +151,7 @@ function filterBank(from: number, to: number, { cutoff, half, beta }: Prototype,
   const interpolated = exact * taps > MAX_TABLE;
   const rows = interpolated ? Math.max(16, Math.ceil(FINE_ROWS * lower)) : exact;
   const steep = windowedSinc((cutoff * lower) / 2, half / lower, beta);
-  const response = rolloff ? withRolloff(steep, from, to, rows) : steep;
+  const response = rolloff ? withRolloff(steep, rolloff, from / to, rows) : steep;
   const table = new Float32Array((rows + (interpolated ? 1 : 0)) * taps);
   const row = new Float64Array(taps);
   for (let p = 0; p * taps < table.length; p++) {
@@ -147,10 +178,10 @@ export function createResampler(from: number, to: number, options: ResampleOptio
   const { rolloff = "soxr" } = options;
   assertRate(from, "input");
   assertRate(to, "output");
-  const filter = prototype(options);
+  const filter = prototype(from, to, options);
   if (from === to) return { push: (block) => block.slice(), flush: () => new Float32Array(0) };
 
-  const bank = filterBank(from, to, filter, rolloff === "soxr" && hasSoxrRolloff(from, to));
+  const bank = filterBank(from, to, filter, rolloff === "soxr" ? soxrRolloff(from, to) : undefined);
   const { taps, rows, table, interpolated } = bank;
   const divisor = gcd(from, to);
   const up = to / divisor;
