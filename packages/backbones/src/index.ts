@@ -1,3 +1,4 @@
+export type { NormOver } from "./language/architecture.ts";
 export { cachedGraph, type CachedGraphOptions } from "./language/cached-graph.ts";
 export { cachedLayout, EMPTY_SLOT, type CachedLayout } from "./language/cached-layout.ts";
 export { parseModelConfig, type ModelConfig } from "./language/config.ts";

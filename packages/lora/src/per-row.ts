@@ -1,9 +1,8 @@
 /** @file Several adapters on one base at once: each row of a batch has its own. */
-import type { LanguageModel, Linear, ModelFunctions } from "@emosllm/backbones";
+import { type LanguageModel, type Linear, type ModelFunctions, frozen } from "@emosllm/backbones";
 import { type Dim, type Shape, type Tensor, equal, reshape, scalar, where } from "@emosllm/graph";
-import { EmosllmError } from "@emosllm/interfaces";
 import type { LoraAdapter } from "./adapter.ts";
-import { EMBEDDING_WEIGHT, OUTPUT_WEIGHT } from "./base.ts";
+import { EMBEDDING_WEIGHT, type LoraBase, OUTPUT_WEIGHT } from "./base.ts";
 
 /** A trained tensor of the adapter at `index` as graph. Equal PEFT names of two adapters need different inputs. */
 export type ParameterOf = (index: number, name: string, shape: Shape) => Tensor;
@@ -15,15 +14,11 @@ export type ParameterOf = (index: number, name: string, shape: Shape) => Tensor;
 export type Choice = Tensor | ((rows: Dim) => Tensor);
 
 const chooser = (choice: Choice) => {
-  const columns = new Map<Dim, Tensor>();
-  const columnOf = (rows: Dim): Tensor => {
-    const known = columns.get(rows) ?? reshape(typeof choice === "function" ? choice(rows) : choice, [rows, 1]);
-    columns.set(rows, known);
-    return known;
-  };
+  const columnOf = ({ shape: [rows, ...rest] }: Tensor): Tensor =>
+    reshape(typeof choice === "function" ? choice(rows as Dim) : choice, [rows as Dim, ...rest.map(() => 1)]);
   /** `own` in the rows of the adapter `index`, `y` elsewhere. A tensor that the adapter leaves alone stays the very same. */
   return (index: number, own: Tensor, y: Tensor, plain: Tensor): Tensor =>
-    own === plain ? y : where(equal(columnOf(y.shape[0] as Dim), scalar(index, "i64")), own, y);
+    own === plain ? y : where(equal(columnOf(y), scalar(index, "i64")), own, y);
 };
 
 /**
@@ -48,22 +43,14 @@ export function applyPerRow(
   };
 }
 
-/**
- * A language model where each row has its own adapter: linear layers as {@link applyPerRow}, embeddings and a tied output too. Throws
- * EmosllmError `not_supported` for adapters that train norms, which are not chosen by row.
- */
+/** A language model where each row has its own adapter: linear layers as {@link applyPerRow}, embeddings, norms and a tied output too. */
 export function adaptPerRow(
   adapters: readonly LoraAdapter[],
-  model: Pick<LanguageModel, "linear" | "over" | "embedScale" | "embed" | "layers" | "head">,
+  base: Pick<LoraBase, "tensors">,
+  model: Pick<LanguageModel, "linear" | "over" | "embedScale" | "embed">,
   parameter: ParameterOf,
   choice: Choice,
 ): ModelFunctions {
-  const wrong = adapters.flatMap((a) => a.outsideLinear).find((n) => n !== EMBEDDING_WEIGHT && n !== OUTPUT_WEIGHT);
-  if (wrong !== undefined)
-    throw new EmosllmError(
-      "not_supported",
-      `an adapter that trains '${wrong}' cannot be switched from row to row; it can be the only one, or be merged`,
-    );
   const choose = chooser(choice);
   const linear = applyPerRow(adapters, model.linear, parameter, choice);
   const all = adapters.map((adapter, index) => ({
@@ -73,16 +60,28 @@ export function adaptPerRow(
     output: adapter.outsideLinear.includes(OUTPUT_WEIGHT) || adapter.copies.size > 0 || adapter.tokens.length > 0,
     embeddings: adapter.outsideLinear.includes(EMBEDDING_WEIGHT),
   }));
+  const over = model.over(
+    () => undefined,
+    (name, normBy) => {
+      const changed = adapters.flatMap((a, index) => {
+        const own = a.replaced.get(name);
+        return own === undefined ? [] : [{ index, w: parameter(index, own, a.parameters[own] as Shape) }];
+      });
+      if (changed.length === 0) return undefined;
+      const plain = normBy(frozen(base.tensors, name));
+      return changed.reduce((y, { index, w }) => choose(index, normBy(w), y, plain), plain);
+    },
+  );
   return {
     linear,
-    layers: (hidden, layout, given = linear, options = {}) => model.layers(hidden, layout, given, options),
+    layers: (hidden, layout, given = linear, options = {}) => over.layers(hidden, layout, given, options),
     embed: (ids) => {
       const plain = model.embed(ids);
       const changed = all.filter((a) => a.embeddings);
       return changed.reduce((y, { index, own }) => choose(index, own.embed(ids), y, plain), plain);
     },
     head: (hidden, given = linear) => {
-      const plain = model.head(hidden, given);
+      const plain = over.head(hidden, given);
       const changed = all.filter((a) => a.output);
       return changed.reduce((y, { index, own }) => choose(index, own.head(hidden, given), y, plain), plain);
     },

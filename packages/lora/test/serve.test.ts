@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import {
   type LoadedAdapter,
   type LoraConfig,
+  adaptPerRow,
   applyPerRow,
   exportAdapter,
   loadAdapter,
@@ -71,6 +72,41 @@ test("each row has its own adapter, or none", async () => {
     for (const other of alone) if (other !== own) expect(farthest(part(own), part(other))).toBeGreaterThan(1e-2);
   });
 });
+
+test.each(["gemma-tokens", "tied-ensured", "save-norms"])(
+  "%s in some rows only: norms, also of heads, embeddings, the tied output",
+  async (variant) => {
+    const { model, base } = await openBase(`outside/${variant}`);
+    const { adapter, tensors } = await loadAdapter(fixture(`outside/${variant}/adapter`), base);
+    const run = async (m: Pick<LanguageModel, "embed" | "layers" | "head">, feeds = {}): Promise<Float32Array> => {
+      const hidden = m.layers(
+        m.embed(input("ids", [ROWS * LENGTH], "i64")),
+        causalLayout({ rows: ROWS, suffix: LENGTH }),
+      );
+      const program = await compile({ out: m.head(hidden) }, { weights: model.weights, threads: 1 });
+      const all = { ids: i64(ids), ...fed(tensors), ...feeds };
+      const asked = new Set(program.inputs.map((p) => p.name));
+      const out = await program.run(Object.fromEntries(Object.entries(all).filter(([name]) => asked.has(name))));
+      await program.dispose();
+      return Float32Array.from(out["out"]?.data as Float32Array);
+    };
+    const choice = input("choice", [ROWS * LENGTH], "i64");
+    const mixed = adaptPerRow([adapter], base, model, (_, name, shape) => input(name, shape), choice);
+    const rows = [0, -1, -1, 0];
+    const chosen = rows.flatMap((k) => Array.from({ length: LENGTH }, () => k));
+    const [together, own, plain] = [
+      await run(mixed, { choice: i64(chosen) }),
+      await run(adapter.adapt(model, input)),
+      await run(model),
+    ];
+    const size = together.length / ROWS;
+    rows.forEach((k, r) => {
+      const part = (x: Float32Array): Float32Array => x.subarray(r * size, (r + 1) * size);
+      expect(farthest(part(together), part(k === 0 ? own : plain)), `row ${r}`).toBeLessThan(1e-5);
+      expect(farthest(part(own), part(plain))).toBeGreaterThan(1e-2);
+    });
+  },
+);
 
 test("dropout: the same key, the same mask; another key, another; without a key none", async () => {
   for (const kind of ["lora", "dora"]) {

@@ -18,8 +18,7 @@ export type AdapterChoice = string | null | undefined;
 export const ADAPTER_INPUT = "adapter_choice";
 
 /**
- * Reads folders as PEFT writes them, by name. Throws EmosllmError `usage` for a folder that is a bundle, `not_supported` for adapters that
- * cannot be switched from row to row, and as `loadAdapter`.
+ * Reads folders as PEFT writes them, by name. Throws EmosllmError `usage` for a folder that is a bundle, and as `loadAdapter`.
  */
 export async function readAdapters(
   folders: Readonly<Record<string, string>>,
@@ -69,6 +68,7 @@ export function withAdapters({ languageModel, adapter }: EmoSllmParts, adapters:
   const asked = gather(choice, input("label_places", ["labels"], "i64"));
   return adaptPerRow(
     [adapter, ...[...adapters.values()].map((a) => a.adapter)],
+    languageModel.checkpoint,
     languageModel,
     (index, tensor, shape) => input(index === 0 ? tensor : named(names[index - 1] as string, tensor), shape),
     (rows: Dim) => (rows === "labels" ? asked : choice),

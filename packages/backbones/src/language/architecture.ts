@@ -11,12 +11,17 @@ export interface LayerInputs {
   /** A frozen tensor of the checkpoint. */
   readonly tensor: (name: string) => Tensor;
   readonly linear: Linear;
+  /** What an RMS norm gives, where it is not that of one weight for all rows. */
+  readonly norm?: NormOver | undefined;
   readonly layout: TokenLayout;
   /** `[tokens, hiddenSize]` */
   readonly hidden: Tensor;
   /** Layers (from 0) whose values are computed again for the gradient instead of kept. */
   readonly recompute?: ((layer: number) => boolean) | undefined;
 }
+
+/** The norm of the tensor `name`, from norms of the same input by other weights; undefined for the plain one. */
+export type NormOver = (name: string, normBy: (weight: Tensor) => Tensor) => Tensor | undefined;
 
 /** One layer while it is being built. */
 export interface LayerScope extends Pick<LayerInputs, "config" | "tensor" | "linear"> {

@@ -21,10 +21,11 @@ const PRE_NORMS: LayerNorms = { beforeAttention: "input_layernorm", beforeFeedFo
 
 /** RMS norm by a tensor of the checkpoint, as `architecture` scales it. */
 export const normOf =
-  (architecture: Architecture, { config, tensor }: Pick<LayerInputs, "config" | "tensor">) =>
+  (architecture: Architecture, { config, tensor, norm }: Pick<LayerInputs, "config" | "tensor" | "norm">) =>
   (name: string, x: Tensor): Tensor => {
-    const w = tensor(`${name}.weight`);
-    return rmsNorm(x, architecture.normOffset ? add(w, 1) : w, { epsilon: config.normEpsilon });
+    const by = (w: Tensor): Tensor =>
+      rmsNorm(x, architecture.normOffset ? add(w, 1) : w, { epsilon: config.normEpsilon });
+    return norm?.(`${name}.weight`, by) ?? by(tensor(`${name}.weight`));
   };
 
 /**
@@ -33,10 +34,10 @@ export const normOf =
  */
 export function decoder(
   architecture: Architecture,
-  { config, tensor, linear, layout, hidden, recompute }: LayerInputs,
+  { config, tensor, linear, norm, layout, hidden, recompute }: LayerInputs,
 ): Tensor {
   const { heads, keyValueHeads, headDim } = config;
-  const normed = normOf(architecture, { config, tensor });
+  const normed = normOf(architecture, { config, tensor, norm });
   const norms = architecture.norms ?? PRE_NORMS;
   const project = architecture.project ?? separateProjections;
   const activation = activationNamed(config.activation, "hidden_act");

@@ -14,7 +14,7 @@ import {
   plannedLinears,
   withPacked,
 } from "../precision.ts";
-import type { Architecture } from "./architecture.ts";
+import type { Architecture, NormOver } from "./architecture.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
 import { decoder, normOf } from "./decoder.ts";
 import { gemma2 } from "./gemma2.ts";
@@ -58,7 +58,7 @@ export interface LanguageModel {
   /** Factor of the embeddings that are looked up (Gemma's); 1 elsewhere. */
   readonly embedScale: number;
   /** The same model where embeddings, norms or the output matrix are others than the checkpoint's. */
-  readonly over: (replaced: Replaced) => ModelFunctions;
+  readonly over: (replaced: Replaced, norm?: NormOver) => ModelFunctions;
 }
 
 /** What a language model computes, without where its numbers lie. */
@@ -147,6 +147,7 @@ export function languageModelOver(
   tensor: (name: string) => Tensor,
   packed: PackedLinears["matrices"] = new Map(),
   replaced: Replaced = () => undefined,
+  norm?: NormOver,
 ): Omit<LanguageModel, "checkpoint" | "weights"> {
   const architecture = ARCHITECTURES[config.modelType];
   if (!architecture)
@@ -170,12 +171,12 @@ export function languageModelOver(
     linear,
     linearPaths: linearPathsOf(names),
     embedScale,
-    over: (others) => languageModelOver(config, names, tensor, packed, others),
+    over: (...others) => languageModelOver(config, names, tensor, packed, ...others),
     embed: (ids) => mul(rowsOf(own(EMBEDDINGS), ids), embedScale),
     layers: (hidden, layout, given = linear, { recompute } = {}) =>
-      decoder(architecture, { config, tensor: own, linear: given, layout, hidden, recompute }),
+      decoder(architecture, { config, tensor: own, linear: given, norm, layout, hidden, recompute }),
     head: (hidden, given = linear) => {
-      const normed = normOf(architecture, { config, tensor: own })("model.norm", hidden);
+      const normed = normOf(architecture, { config, tensor: own, norm })("model.norm", hidden);
       const logits = tied ? tiedHead(normed) : (given([HEAD], normed)[0] as Tensor);
       return softcap === undefined ? logits : mul(tanh(mul(logits, 1 / softcap)), softcap);
     },
