@@ -2,7 +2,7 @@
  * @file Whether an output may be written into the memory of an input. onnxruntime does not ask: a node that reads the input
  * after the output was written gets the new values.
  */
-import type { HostTensor } from "./host-tensor.ts";
+import { type Value, isOnDevice } from "./device-tensor.ts";
 import type { Node } from "./onnx/model.ts";
 
 /** Nodes whose result is their input's memory seen differently: who reads it reads the input. */
@@ -104,7 +104,7 @@ export function hazardFinder(nodes: readonly Node[]): HazardFinder {
   };
 }
 
-/** The bytes of a tensor in its buffer. */
+/** The bytes of a tensor in its buffer. A tensor on a device is the whole of one. */
 interface Region {
   readonly name: string;
   readonly isOutput: boolean;
@@ -114,21 +114,20 @@ interface Region {
 
 /** Throws RangeError for outputs that share memory with each other, or with an input that something still reads. */
 export function checkSharedMemory(
-  targets: readonly (readonly [string, HostTensor])[],
-  feeds: readonly (readonly [string, HostTensor])[],
+  targets: readonly (readonly [string, Value])[],
+  feeds: readonly (readonly [string, Value])[],
   hazard: HazardFinder,
 ): void {
-  const byBuffer = new Map<ArrayBufferLike, Region[]>();
-  for (const [name, { data }] of targets) {
-    const { buffer, byteOffset, byteLength } = data;
-    const regions = byBuffer.get(buffer) ?? [];
-    byBuffer.set(buffer, regions);
-    if (byteLength > 0) regions.push({ name, isOutput: true, from: byteOffset, to: byteOffset + byteLength });
+  const byBuffer = new Map<object, Region[]>();
+  for (const [name, value] of targets) {
+    const { memory, from, to } = placeOf(value);
+    const regions = byBuffer.get(memory) ?? [];
+    byBuffer.set(memory, regions);
+    if (to > from) regions.push({ name, isOutput: true, from, to });
   }
-  for (const [name, { data }] of feeds) {
-    const { buffer, byteOffset, byteLength } = data;
-    if (byteLength > 0)
-      byBuffer.get(buffer)?.push({ name, isOutput: false, from: byteOffset, to: byteOffset + byteLength });
+  for (const [name, value] of feeds) {
+    const { memory, from, to } = placeOf(value);
+    if (to > from) byBuffer.get(memory)?.push({ name, isOutput: false, from, to });
   }
   // Sorted, so that only neighbours are compared: an update has a thousand tensors in one buffer, at each step.
   for (const regions of byBuffer.values()) {
@@ -138,6 +137,12 @@ export function checkSharedMemory(
         checkPair(p, regions[i] as Region, hazard);
     });
   }
+}
+
+function placeOf(value: Value): { readonly memory: object; readonly from: number; readonly to: number } {
+  if (isOnDevice(value)) return { memory: value.buffer, from: 0, to: 1 };
+  const { buffer, byteOffset, byteLength } = value.data;
+  return { memory: buffer, from: byteOffset, to: byteOffset + byteLength };
 }
 
 function checkPair(p: Region, q: Region, hazard: HazardFinder): void {

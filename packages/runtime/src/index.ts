@@ -15,3 +15,5 @@ export {
 } from "./program.ts";
 export type { FileRanges, FileSource, WeightSource } from "./weight-source.ts";
 export { openHost, type HostedProgram, type HostedRunOptions, type ProgramHost } from "./worker-host.ts";
+export { deviceMemory, keepsState, type DeviceMemory } from "./device-memory.ts";
+export type { DeviceTensor, Value } from "./device-tensor.ts";

@@ -1,6 +1,7 @@
 /** @file Checks what a program is fed and where its outputs are to go, before anything runs. */
 import { type Shape, dimEvaluate } from "@emosllm/graph";
-import { HOST_ARRAYS, type HostTensor, elements } from "./host-tensor.ts";
+import { type Value, isOnDevice } from "./device-tensor.ts";
+import { HOST_ARRAYS, elements } from "./host-tensor.ts";
 import type { Port } from "./lower.ts";
 
 const list = (names: Iterable<string>): string => [...names].join(", ") || "none";
@@ -12,7 +13,7 @@ const text = (shape: Shape): string => `[${shape.join(",")}]`;
  */
 export function checkFeeds(
   ports: readonly Port[],
-  feeds: Readonly<Record<string, HostTensor>>,
+  feeds: Readonly<Record<string, Value>>,
 ): Readonly<Record<string, number>> {
   const bindings: Record<string, number> = {};
   const expressions: [Port, number, number][] = [];
@@ -24,7 +25,7 @@ export function checkFeeds(
     const got = text(fed.shape);
     if (fed.shape.length !== port.shape.length)
       throw new RangeError(`The input '${port.name}' must have the shape ${text(port.shape)}, not ${got}.`);
-    if (elements(fed.shape) !== fed.data.length || !(fed.data instanceof HOST_ARRAYS[fed.dtype]))
+    if (!isOnDevice(fed) && (elements(fed.shape) !== fed.data.length || !(fed.data instanceof HOST_ARRAYS[fed.dtype])))
       throw new RangeError(
         `The input '${port.name}' says ${fed.dtype}${got} but holds ${fed.data.length} values in a ${fed.data.constructor.name}.`,
       );
@@ -58,9 +59,9 @@ export function checkFeeds(
 export function checkOutputs(
   ports: readonly Port[],
   only: readonly string[] | undefined,
-  into: Readonly<Record<string, HostTensor>>,
+  into: Readonly<Record<string, Value>>,
   bindings: Readonly<Record<string, number>>,
-): readonly { readonly port: Port; readonly target: HostTensor | undefined }[] {
+): readonly { readonly port: Port; readonly target: Value | undefined }[] {
   const byName = new Map(ports.map((p) => [p.name, p]));
   const find = (name: string): Port => {
     const port = byName.get(name);
@@ -76,9 +77,11 @@ export function checkOutputs(
     if (target) {
       const shape = port.shape.map((d) => dimEvaluate(d, bindings));
       const fits = target.dtype === port.dtype && target.shape.join() === shape.join();
-      if (!fits || target.data.length !== elements(shape) || !(target.data instanceof HOST_ARRAYS[port.dtype]))
+      const holds = isOnDevice(target) ? elements(target.shape) : target.data.length;
+      const array = isOnDevice(target) || target.data instanceof HOST_ARRAYS[port.dtype];
+      if (!fits || holds !== elements(shape) || !array)
         throw new RangeError(
-          `The output '${port.name}' is ${port.dtype}${text(shape)}; ${target.dtype}${text(target.shape)} of ${target.data.length} values cannot take it.`,
+          `The output '${port.name}' is ${port.dtype}${text(shape)}; ${target.dtype}${text(target.shape)} of ${holds} values cannot take it.`,
         );
     }
     return { port, target };

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import type { DType, Tensor } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import * as ort from "onnxruntime-node";
+import { type DeviceTensor, type Value, isOnDevice } from "./device-tensor.ts";
 import type { HostArrays, HostTensor } from "./host-tensor.ts";
 import { type HazardFinder, checkSharedMemory, hazardFinder } from "./in-place.ts";
 import { int8Overflows } from "./int8-overflow.ts";
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly threads?: number;
   /** Writes onnxruntime's profile of every run to `PREFIX_*.json` when the program is disposed. */
   readonly profile?: string;
+  /** Refuses a graph of which a part would run on the CPU instead, with a copy there and back. */
+  readonly onlyOnDevice?: boolean;
 }
 
 /** Options of {@link compile}. */
@@ -43,9 +46,9 @@ export interface RunOptions {
   readonly only?: readonly string[];
   /**
    * Outputs written into memory of the caller's. It may be the memory of an input (state updated in place) where the graph
-   * cannot read that input afterwards; where it could, the run is refused.
+   * cannot read that input afterwards; where it could, the run is refused. What goes to a device stays there and is not given back.
    */
-  readonly into?: Readonly<Record<string, HostTensor>>;
+  readonly into?: Readonly<Record<string, Value>>;
 }
 
 /** A compiled graph. Dispose it: its memory is not JavaScript's. */
@@ -57,7 +60,7 @@ export interface Program extends Disposable {
    * Feeds are read while it runs: don't change them before it resolves. Throws RangeError for a missing or unknown input, a
    * wrong type or shape, memory in `into` that does not fit; EmosllmError `runtime_failed` when onnxruntime fails.
    */
-  run(feeds: Readonly<Record<string, HostTensor>>, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  run(feeds: Readonly<Record<string, Value>>, options?: RunOptions): Promise<Record<string, HostTensor>>;
   /** Waits for runs under way, then gives the memory back. */
   dispose(): Promise<void>;
 }
@@ -99,10 +102,44 @@ export const loweringsOf = (device: Device | undefined): LoweringTable =>
   device === "webgpu" ? webgpuLowerings : lowerings;
 
 /** Opens a session for a lowered model: the second half of {@link compile}. */
-export async function openProgram(
+export async function openProgram(model: LoweredModel, options: SessionOptions = {}): Promise<Program> {
+  const session = await openSession(model, options);
+  return new OrtProgram(session, model, options.device ?? "cpu", options.profile !== undefined);
+}
+
+/** A program whose outputs stay on the device: new memory there with each run. */
+export interface KeptProgram {
+  make(feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, DeviceTensor>>;
+  dispose(): Promise<void>;
+}
+
+/** Compiles a program whose outputs stay on `device`, which must be one of onnxruntime's. Throws as {@link compile}. */
+export async function compileKept(outputs: Readonly<Record<string, Tensor>>, device: Device): Promise<KeptProgram> {
+  const model = lower(outputs, () => undefined, mappedFiles(), loweringsOf(device));
+  const session = await openSession(model, { device }, "gpu-buffer");
+  return {
+    async make(feeds) {
+      checkFeeds(model.inputs, feeds);
+      const given = Object.fromEntries(
+        model.inputs.map(({ name }) => [`in:${name}`, toOrt(feeds[name] as HostTensor)]),
+      );
+      const made = await session.run(given, { logSeverityLevel: 4 });
+      return Object.fromEntries(
+        model.outputs.map(({ name, dtype }) => {
+          const buffer = made[`out:${name}`] as ort.Tensor;
+          return [name, { dtype, shape: buffer.dims, buffer }];
+        }),
+      );
+    },
+    dispose: () => session.release(),
+  };
+}
+
+async function openSession(
   model: LoweredModel,
-  { device = "cpu", threads = availableParallelism(), profile }: SessionOptions = {},
-): Promise<Program> {
+  { device = "cpu", threads = availableParallelism(), profile, onlyOnDevice = false }: SessionOptions,
+  outputsStay?: "gpu-buffer",
+): Promise<ort.InferenceSession> {
   if (!DEVICES.includes(device))
     throw new RangeError(`There is no device '${String(device)}'. There are: ${DEVICES.join(", ")}.`);
   if (isTfjsDevice(device))
@@ -123,9 +160,8 @@ export async function openProgram(
     ort.env.logLevel = "error";
     quiet = true;
   }
-  let session: ort.InferenceSession;
   try {
-    session = await ort.InferenceSession.create(model.bytes, {
+    return await ort.InferenceSession.create(model.bytes, {
       executionProviders: [PROVIDERS[device] ?? device],
       graphOptimizationLevel: "all",
       intraOpNumThreads: threads,
@@ -134,6 +170,7 @@ export async function openProgram(
       enableMemPattern: false,
       executionMode: "sequential",
       logSeverityLevel: 4,
+      ...(outputsStay === undefined ? {} : { preferredOutputLocation: outputsStay }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
       extra: {
         // Folding would turn mapped half-precision weights into full-size copies.
@@ -142,6 +179,7 @@ export async function openProgram(
           model_external_initializers_file_folder_path: model.externalFolder,
           // A prepacked weight is a second copy in memory; torch's [out, in] layout runs as fast without.
           disable_prepacking: model.prepack ? "0" : "1",
+          ...(onlyOnDevice ? { disable_cpu_ep_fallback: "1" } : {}),
           ...(model.int8 && device === "cpu" && (await int8Overflows()) ? { x64quantprecision: "1" } : {}),
         },
       },
@@ -150,7 +188,6 @@ export async function openProgram(
     const code = device === "cpu" ? "runtime_failed" : "device_unavailable";
     throw new EmosllmError(code, `The program could not be opened on '${device}': ${messageOf(cause)}`, { cause });
   }
-  return new OrtProgram(session, model, device, profile !== undefined);
 }
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
@@ -177,7 +214,7 @@ class OrtProgram implements Program {
   }
 
   async run(
-    feeds: Readonly<Record<string, HostTensor>>,
+    feeds: Readonly<Record<string, Value>>,
     { only, into = {} }: RunOptions = {},
   ): Promise<Record<string, HostTensor>> {
     const session = this.#session;
@@ -188,7 +225,7 @@ class OrtProgram implements Program {
     if (targets.length > 0)
       checkSharedMemory(targets, Object.entries(feeds), (this.#hazard ??= hazardFinder(this.#nodes)));
 
-    const given = Object.fromEntries(this.inputs.map(({ name }) => [`in:${name}`, toOrt(feeds[name] as HostTensor)]));
+    const given = Object.fromEntries(this.inputs.map(({ name }) => [`in:${name}`, toOrt(feeds[name] as Value)]));
     const fetches = Object.fromEntries(
       wanted.map(({ port, target }) => [`out:${port.name}`, target ? toOrt(target) : null]),
     );
@@ -197,12 +234,13 @@ class OrtProgram implements Program {
     try {
       const results = await running;
       return Object.fromEntries(
-        wanted.map(({ port: { name, dtype }, target }) => {
+        wanted.flatMap(({ port: { name, dtype }, target }) => {
+          if (target && isOnDevice(target)) return [];
           const result = results[`out:${name}`] as ort.Tensor;
           const data = fromOrt(result, dtype);
           // Shared memory was replaced by a copy for onnxruntime.
           if (target && isShared(target)) (target.data as Uint8Array).set(data as Uint8Array);
-          return [name, target ?? { dtype, shape: result.dims, data }];
+          return [[name, target ?? { dtype, shape: result.dims, data }] as const];
         }),
       );
     } catch (cause) {
@@ -226,13 +264,15 @@ class OrtProgram implements Program {
 }
 
 /** Some of onnxruntime's WebGPU kernels divide by the number of elements, which ends the process. */
-function refuseEmpty(feeds: Readonly<Record<string, HostTensor>>): void {
+function refuseEmpty(feeds: Readonly<Record<string, Value>>): void {
   for (const [name, { shape, dtype }] of Object.entries(feeds))
     if (shape.includes(0))
       throw new RangeError(`The input '${name}' ${dtype}[${shape.join(",")}] is empty, which WebGPU cannot take.`);
 }
 
-function toOrt({ dtype, shape, data }: HostTensor): ort.Tensor {
+function toOrt(value: Value): ort.Tensor {
+  if (isOnDevice(value)) return value.buffer;
+  const { dtype, shape, data } = value;
   if (dtype === "bf16") throw new RangeError("bf16 cannot be fed or fetched; use f32");
   // onnxruntime-node refuses shared memory.
   const own = isShared({ data }) ? data.slice() : data;
@@ -251,10 +291,10 @@ function fromOrt({ data }: ort.Tensor, dtype: DType): HostArrays[DType] {
 const isShared = ({ data }: { readonly data: ArrayBufferView }): boolean => data.buffer instanceof SharedArrayBuffer;
 
 /** The part of `values` that a program takes: for values that several programs share. */
-export function feedsOf(
+export function feedsOf<V extends Value>(
   program: Pick<Program, "inputs">,
-  values: Readonly<Record<string, HostTensor>>,
-): Record<string, HostTensor> {
+  values: Readonly<Record<string, V>>,
+): Record<string, V> {
   return Object.fromEntries(
     program.inputs.flatMap(({ name }) => (values[name] ? [[name, values[name]] as const] : [])),
   );

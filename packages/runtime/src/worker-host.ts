@@ -6,6 +6,7 @@ import type { Worker } from "node:worker_threads";
 import type { Tensor } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import { PHASE, type Reply, type Request, type WorkerSetup, fromPlainError } from "./host-protocol.ts";
+import { inThisProcess } from "./device-tensor.ts";
 import type { HostTensor } from "./host-tensor.ts";
 import { type LoweredModel, lower } from "./lower.ts";
 import { mappedFiles } from "./mapped-files.ts";
@@ -122,19 +123,19 @@ class WorkerHost implements ProgramHost {
       inputs,
       outputs,
       nodeCount: nodes.length,
-      run: async (feeds, { only, into = {}, signal } = {}) => {
+      run: async (given, { only, into = {}, signal } = {}) => {
         if (disposed) throw new EmosllmError("runtime_failed", "The program was disposed; compile it again.");
-        const wanted = checkOutputs(outputs, only, into, checkFeeds(inputs, feeds));
+        const [feeds, memory] = [inThisProcess(given), inThisProcess(into)];
+        checkOutputs(outputs, only, memory, checkFeeds(inputs, feeds));
         const values = await this.#ask(
           { kind: "run", program: id, feeds: alone(feeds), ...(only === undefined ? {} : { only }) },
           [],
           signal,
         );
-        for (const { port, target } of wanted)
-          if (target) {
-            (target.data as Uint8Array).set(values[port.name]?.data as Uint8Array);
-            values[port.name] = target;
-          }
+        for (const [name, target] of Object.entries(memory)) {
+          (target.data as Uint8Array).set(values[name]?.data as Uint8Array);
+          values[name] = target;
+        }
         return values;
       },
       dispose,

@@ -3,10 +3,11 @@
  * parameters and state, in place). Between them gradients may be added up over micro-batches and machines.
  */
 import { type Tensor, gradients } from "@emosllm/graph";
-import { type CompileOptions, type HostTensor, type Program, compile, feedsOf } from "@emosllm/runtime";
+import { type CompileOptions, type HostTensor, type Program, type Value, compile, feedsOf } from "@emosllm/runtime";
 import { type TensorStore, tensorStore } from "./parameters.ts";
+import { openPlacement } from "./placement.ts";
 import type { GradientTransformation, Tensors } from "./transform.ts";
-import { type Update, openUpdater } from "./updater.ts";
+import { type Update, type UpdatedStores, openUpdater } from "./updater.ts";
 
 /** The graph of one kind of batch. */
 export interface LossGraph {
@@ -33,7 +34,11 @@ export interface MicroStep {
   readonly outputs: Readonly<Record<string, HostTensor>>;
 }
 
-/** Parameters, optimiser state, and the two programs. Dispose it. */
+/**
+ * Parameters, optimiser state, and the two programs. Dispose it. On a device that keeps state (`webgpu`) the values lie there and the stores
+ * are copies of this process: what is set in them counts from the first step on or after {@link Trainer.place}, and they are brought up to
+ * date by {@link Trainer.fetch}.
+ */
 export interface Trainer {
   readonly parameters: TensorStore;
   readonly gradients: TensorStore;
@@ -45,6 +50,10 @@ export interface Trainer {
    * schedule in the optimiser had (NaN where it has none).
    */
   update(): Promise<Update>;
+  /** Takes over what was changed in `parameters` and `state` since the first step. */
+  place(): Promise<void>;
+  /** Brings stores up to date; all when not told which. */
+  fetch(...which: (keyof UpdatedStores)[]): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -52,10 +61,11 @@ export interface Trainer {
 export async function openTrainer({ shapes, graph, optimiser, ...compileOptions }: TrainerOptions): Promise<Trainer> {
   const parameters = tensorStore(shapes);
   const grads = tensorStore(shapes);
-  let scratch: TensorStore | undefined;
   const state = tensorStore(optimiser.init(shapes));
   const stores = { parameters, gradients: grads, state };
-  const updater = await openUpdater(stores, shapes, optimiser, compileOptions);
+  const placement = await openPlacement(stores, shapes, compileOptions);
+  let placed: Promise<void> | undefined;
+  const updater = await openUpdater(stores, placement.values, shapes, optimiser, compileOptions);
   const programs = new Map<string, Promise<Program>>();
 
   const gradientProgram = (kind: string): Promise<Program> => {
@@ -75,26 +85,31 @@ export async function openTrainer({ shapes, graph, optimiser, ...compileOptions 
     gradients: grads,
     state,
     async accumulate(kind, feeds, first) {
+      await (placed ??= placement.place());
       const program = await gradientProgram(kind);
-      const target = first ? grads : (scratch ??= tensorStore(shapes));
+      const target = first ? placement.values.gradients : await placement.scratch();
       const given = new Set(program.outputs.map((o) => o.name));
-      const into: Record<string, HostTensor> = {};
-      for (const [name, t] of Object.entries(target.tensors)) {
-        if (given.has(`grad.${name}`)) into[`grad.${name}`] = t;
-        // This kind of batch does not reach the parameter (text alone gives the projector nothing).
-        else t.data.fill(0);
-      }
-      const { loss, ...rest } = await program.run(feedsOf(program, { ...feeds, ...parameters.tensors }), { into });
-      if (!first)
-        for (let i = 0; i < grads.flat.length; i++)
-          grads.flat[i] = (grads.flat[i] as number) + (target.flat[i] as number);
+      const reached = Object.keys(target).filter((name) => given.has(`grad.${name}`));
+      const into = Object.fromEntries(reached.map((name) => [`grad.${name}`, target[name] as Value]));
+      // This kind of batch does not reach the others (text alone gives the projector nothing).
+      const others = Object.keys(target).filter((name) => !given.has(`grad.${name}`));
+      await placement.clear(first ? "gradients" : "scratch", others);
+      const known: Record<string, Value> = { ...feeds, ...placement.values.parameters };
+      const { loss, ...rest } = await program.run(feedsOf(program, known), { into });
+      if (!first) await placement.addScratch();
       return {
         loss: Number((loss as HostTensor).data[0]),
         outputs: Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith("grad."))),
       };
     },
-    update: () => updater.update(),
+    async update() {
+      await (placed ??= placement.place());
+      return updater.update();
+    },
+    place: () => (placed = placement.place()),
+    fetch: (...which) => placement.fetch(which.length > 0 ? which : ["parameters", "gradients", "state"]),
     async dispose() {
+      await placement.dispose();
       await updater.dispose();
       for (const p of programs.values()) await (await p).dispose();
     },

@@ -1,6 +1,6 @@
 /** @file The update of a training step, in place: as a program on the device, or in one pass over this process's memory on the CPU. */
 import { type Tensor, add, input } from "@emosllm/graph";
-import { type CompileOptions, type HostTensor, type Program, compile } from "@emosllm/runtime";
+import { type CompileOptions, type HostTensor, type Program, type Value, compile } from "@emosllm/runtime";
 import { globalNorm } from "./optimisers.ts";
 import type { TensorStore } from "./parameters.ts";
 import type { Arrays, GradientTransformation, HostUpdate, Tensors } from "./transform.ts";
@@ -26,18 +26,26 @@ export interface UpdatedStores {
   readonly state: TensorStore;
 }
 
+/** The same by name, wherever it lies; the scalars of `state` lie in this process. */
+export interface UpdatedValues {
+  readonly parameters: Readonly<Record<string, Value>>;
+  readonly gradients: Readonly<Record<string, Value>>;
+  readonly state: Readonly<Record<string, Value>>;
+}
+
 type Shapes = Readonly<Record<string, readonly number[]>>;
 
-/** On the CPU the optimiser's own pass over memory where it has one, else its graph. */
+/** On the CPU the optimiser's own pass over memory where it has one, else its graph over the values where they lie. */
 export const openUpdater = (
   stores: UpdatedStores,
+  values: UpdatedValues,
   shapes: Shapes,
   optimiser: GradientTransformation,
   options: CompileOptions,
 ): Promise<Updater> =>
   optimiser.host && (options.device ?? "cpu") === "cpu"
     ? hostUpdater(stores, shapes, optimiser, optimiser.host, options)
-    : graphUpdater(stores, shapes, optimiser, options);
+    : graphUpdater(values, shapes, optimiser, options);
 
 /** f32 holds seven digits. */
 const rateOf = (values: Readonly<Record<string, HostTensor>>, name: string): number =>
@@ -79,8 +87,9 @@ function normOf(values: Float32Array): number {
   return Math.sqrt(sum);
 }
 
+/** The update as a program; what lies on the program's device stays there. */
 async function graphUpdater(
-  { parameters, gradients, state }: UpdatedStores,
+  { parameters, gradients, state }: UpdatedValues,
   shapes: Shapes,
   optimiser: GradientTransformation,
   options: CompileOptions,
@@ -88,23 +97,24 @@ async function graphUpdater(
   const { updateProgram, stateNames } = await compileUpdate(shapes, optimiser, options);
   return {
     async update() {
-      const feeds: Record<string, HostTensor> = {};
-      const into: Record<string, HostTensor> = {};
-      for (const [name, t] of Object.entries(parameters.tensors)) {
+      const feeds: Record<string, Value> = {};
+      const into: Record<string, Value> = {};
+      for (const [name, t] of Object.entries(parameters)) {
         feeds[`parameter.${name}`] = t;
-        feeds[`gradient.${name}`] = gradients.tensors[name] as HostTensor;
+        feeds[`gradient.${name}`] = gradients[name] as Value;
         into[`parameter.${name}`] = t;
       }
       for (const name of stateNames) {
-        const t = state.tensors[name] as HostTensor;
+        const t = state[name] as Value;
         feeds[`state.${name}`] = t;
         // Counters are read by several ops, so they are not written where they are read.
         if (t.shape.length > 0) into[`state.${name}`] = t;
       }
       const result = await updateProgram.run(feeds, { into });
       for (const name of stateNames) {
-        const t = state.tensors[name] as HostTensor<"f32">;
-        if (t.shape.length === 0) t.data.set((result[`state.${name}`] as HostTensor<"f32">).data);
+        const t = state[name] as Value;
+        if (t.shape.length === 0)
+          (t as HostTensor<"f32">).data.set((result[`state.${name}`] as HostTensor<"f32">).data);
       }
       return {
         gradNorm: Number(result["grad_norm"]?.data[0] ?? NaN),

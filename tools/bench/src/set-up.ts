@@ -7,6 +7,7 @@ import type { PackedBlock } from "@emosllm/checkpoints";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
 import { type BatchRow, type EmoSllmParts, type LaidOutBatch, layOutBatch } from "@emosllm/model";
 import { qpMapper, qpMapperConfig } from "@emosllm/projector";
+import type { Device } from "@emosllm/runtime";
 import { type EmoSllmTrainer, adamW, constantRate, openEmoSllmTrainer, randomStream } from "@emosllm/training";
 import { randomCheckpoint } from "./random-checkpoint.ts";
 import { SHAPES, randomRows } from "./shapes.ts";
@@ -35,6 +36,7 @@ const FLAGS = {
   // The reference's own, so that its command line can be pasted.
   dtype: { type: "string", default: "float32" },
   out: { type: "string" },
+  device: { type: "string", default: "cpu" },
   // transformers' name; of its flags, the reference does not have it.
   "gradient-checkpointing": { type: "boolean", default: false },
 } as const;
@@ -46,6 +48,7 @@ export interface TrainingSetUp {
   readonly backward: string;
   readonly steps: number;
   readonly threads: number;
+  readonly device: Device;
   readonly parts: EmoSllmParts;
   readonly rows: readonly BatchRow[];
   readonly batch: LaidOutBatch;
@@ -70,6 +73,7 @@ export async function setUpTraining(
       | "block-size"
       | "dtype"
       | "out"
+      | "device"
       | "gradient-checkpointing"
     >,
   ): number => {
@@ -128,6 +132,7 @@ export async function setUpTraining(
   const threads = number("threads");
   const trainer = await openEmoSllmTrainer({
     parts,
+    device: values.device as Device,
     gradientCheckpointing: values["gradient-checkpointing"],
     optimiser: adamW(constantRate(number("lr"))),
     threads,
@@ -152,6 +157,7 @@ export async function setUpTraining(
     backward: values.backward,
     steps: number("steps"),
     threads,
+    device: values.device as Device,
     parts,
     rows,
     batch: layOutBatch(rows, { vectors: projector.vectors, audioSize }),

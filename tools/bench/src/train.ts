@@ -6,7 +6,7 @@ import { round, setUpTraining } from "./set-up.ts";
 export async function benchTrain(argv: readonly string[]): Promise<Record<string, unknown>> {
   if (argv.some((a) => a === "--against" || a.startsWith("--against=")))
     return (await import("./against-torch.ts")).benchAgainstTorch(argv);
-  const { shape, precision, backward, steps, threads, parts, rows, batch, trainer, gradientCheckpointing } =
+  const { shape, precision, backward, steps, threads, device, parts, rows, batch, trainer, gradientCheckpointing } =
     await setUpTraining(argv);
   const train: number[] = [];
   const update: number[] = [];
@@ -19,8 +19,9 @@ export async function benchTrain(argv: readonly string[]): Promise<Record<string
     update.push(performance.now() - middle);
   }
   const trainPeak = process.resourceUsage().maxRSS;
+  await trainer.fetch("parameters");
   const parameters = trainer.parameters.tensors;
-  const scorer = openScorer(parts, { threads });
+  const scorer = openScorer(parts, { threads, device });
   const infer: number[] = [];
   for (let i = 0; i < steps + 1; i++) {
     const start = performance.now();
@@ -32,6 +33,7 @@ export async function benchTrain(argv: readonly string[]): Promise<Record<string
   const step = Math.min(...train) / 1000;
   return {
     shape,
+    ...(device === "cpu" ? {} : { device }),
     dtype: "float32",
     precision,
     ...(precision === "f32" ? {} : { backward }),

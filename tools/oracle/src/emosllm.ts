@@ -140,6 +140,7 @@ export async function replay(
       const wanted = golden.losses[step] as number;
       result.losses = Math.max(result.losses, Math.abs(loss - wanted) / Math.abs(wanted));
       if (step === 0) {
+        await trainer.fetch("gradients");
         result.logits = relativeError(
           outputs["logits"]?.data as Float32Array,
           numbers(reference.get("logits"), "logits"),
@@ -151,6 +152,7 @@ export async function replay(
       }
       await trainer.update();
     }
+    await trainer.fetch("parameters");
     for (const [name, t] of Object.entries(trainer.parameters.tensors)) {
       const first = numbers(reference.get(`grad.${torchName(name)}`), name);
       const floor = LIVE_GRADIENT * largest(first);

@@ -1,6 +1,7 @@
 /** @file A graph run node by node on TensorFlow.js. Each value lives from the node that makes it to the last one that reads it. */
 import { type Dim, type Tensor, dimEvaluate, isOp, topologicalOrder } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
+import { inThisProcess } from "../device-tensor.ts";
 import type { HostTensor } from "../host-tensor.ts";
 import { type Port, collectInputs, structuralKey } from "../lower.ts";
 import type { LoweredOp } from "../onnx/lowerings.ts";
@@ -116,16 +117,18 @@ export async function compile(
     inputs,
     outputs: outputPorts,
     nodeCount: order.length,
-    run: async (feeds, { only, into = {} }: RunOptions = {}) => {
+    run: async (values, { only, into = {} }: RunOptions = {}) => {
       if (disposed) throw new EmosllmError("runtime_failed", "The program was disposed; compile it again.");
+      const [feeds, memory] = [inThisProcess(values), inThisProcess(into)];
       const bindings = checkFeeds(inputs, feeds);
-      const wanted = checkOutputs(outputPorts, only, into, bindings);
+      const wanted = checkOutputs(outputPorts, only, memory, bindings);
       return inTurn(async () => {
         await tf.setBackend(backend);
         const results = await execute(tf, plan(wanted.map((w) => w.port.name)), feeds, frozen, bindings);
         return Object.fromEntries(
-          wanted.map(({ port: { name }, target }) => {
+          wanted.map(({ port: { name } }) => {
             const result = results.get(name) as HostTensor;
+            const target = memory[name];
             if (target) (target.data as Uint8Array).set(result.data as Uint8Array);
             return [name, target ?? result];
           }),
