@@ -8,6 +8,7 @@ import {
   type PackedBlocks,
   type PackedMatrix,
   type TensorSource,
+  halfTensors,
   packWeights,
 } from "@emosllm/checkpoints";
 import {
@@ -15,15 +16,21 @@ import {
   type NBitsBlocks,
   type NBitsMatrix,
   type Tensor,
+  cast,
   matMulInt8,
   matMulNBits,
+  matmul,
+  reshape,
   weight,
 } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
 import type { TensorTable } from "./linear.ts";
 
-/** How a backbone's linear layers are held. Embeddings, norms, biases and convolutions stay as they are on disk. */
-export const PRECISIONS = ["f32", "int8", "int4"] as const;
+/**
+ * How a backbone's linear layers are held and multiplied; f16 is for devices that have it (on the CPU it costs time and gives its numbers). What
+ * lies between the layers is f32, so sums over a layer's outputs, norms, softmax and losses are exact. Embeddings, norms, biases and convolutions stay as they are on disk.
+ */
+export const PRECISIONS = ["f32", "f16", "int8", "int4"] as const;
 /** One of {@link PRECISIONS}. */
 export type Precision = (typeof PRECISIONS)[number];
 
@@ -50,11 +57,20 @@ export interface PrecisionOptions {
 }
 
 /** A packed layer in a graph. */
-export type PackedProduct = NBitsMatrix | Int8Matrix;
+export type PackedProduct = NBitsMatrix | Int8Matrix | HalfMatrix;
 
-/** x W^T by integers. */
+/** A matrix `[n, k]` of f16. */
+export interface HalfMatrix {
+  readonly half: Tensor;
+}
+
+/** x W^T by integers, or in f16. */
 export const matMulPacked = (x: Tensor, matrix: PackedProduct): Tensor =>
-  "bits" in matrix ? matMulNBits(x, matrix) : matMulInt8(x, matrix);
+  "half" in matrix
+    ? cast(matmul(cast(x, "f16"), matrix.half, { transB: true }), "f32")
+    : "bits" in matrix
+      ? matMulNBits(x, matrix)
+      : matMulInt8(x, matrix);
 
 /** Packed layers, and the tensors that programs need for them. */
 export interface PackedLinears {
@@ -88,7 +104,7 @@ function requestsFor(
 ): PackRequest[] {
   oneOf("precision", precision, PRECISIONS);
   oneOf("backward", backward, BACKWARDS);
-  if (precision === "f32") return [];
+  if (precision === "f32" || precision === "f16") return [];
   if (blockSize !== undefined)
     oneOf("blockSize", blockSize, precision === "int8" ? [...BLOCK_SIZES, "row"] : BLOCK_SIZES);
   const asked = blockSize === "row" ? undefined : blockSize;
@@ -103,6 +119,13 @@ function requestsFor(
 
 /** Packs matrices, or finds them packed. Nothing for f32. Throws EmosllmError `usage` for unknown options, and what packing throws. */
 export async function packLinears(linears: readonly LinearToPack[], options: PrecisionOptions): Promise<PackedLinears> {
+  if (options.precision === "f16") {
+    const halves = await halfTensors(
+      linears.map((l) => l.source),
+      options.packing,
+    );
+    return halfLinears(linears, (source) => halves.get(source.name) as TensorSource);
+  }
   const requests = requestsFor(linears, options);
   return requests.length === 0
     ? { matrices: new Map(), weights: new Map() }
@@ -111,6 +134,8 @@ export async function packLinears(linears: readonly LinearToPack[], options: Pre
 
 /** What {@link packLinears} would give, as shapes: no file is read or written, and programs cannot find the weights. */
 export function plannedLinears(linears: readonly LinearToPack[], options: PrecisionOptions): PackedLinears {
+  if (options.precision === "f16")
+    return halfLinears(linears, (s) => ({ ...s, dtype: "f16", length: 2 * s.shape.reduce((a, b) => a * b, 1) }));
   const matrices = requestsFor(linears, options).map(({ name, sources, bits, blockSize, transposed }): PackedMatrix => {
     const [rows, columns] = (sources[0] as TensorSource).shape as readonly [number, number];
     const blocks = (n: number, k: number, suffix: string): PackedBlocks => {
@@ -145,6 +170,22 @@ export function plannedLinears(linears: readonly LinearToPack[], options: Precis
     };
   });
   return linearsOver(new Map(matrices.map((m) => [m.name, m])));
+}
+
+/** Matrices of f16 as tensors of a graph, under names of their own: the checkpoint's tensor may be looked up beside them. */
+function halfLinears(linears: readonly LinearToPack[], half: (source: TensorSource) => TensorSource): PackedLinears {
+  const weights = new Map<string, TensorSource>();
+  const matrices = new Map(
+    linears.map(({ path, source }): [string, HalfMatrix] => {
+      const name = `${path}.half`;
+      const found = half(source);
+      weights.set(name, found);
+      const [n = 1, ...rest] = found.shape;
+      const matrix = weight(name, found.shape, "f16");
+      return [path, { half: rest.length === 1 ? matrix : reshape(matrix, [n, rest.reduce((a, b) => a * b, 1)]) }];
+    }),
+  );
+  return { matrices, weights };
 }
 
 /** Packed matrices as tensors of a graph. */

@@ -15,6 +15,7 @@ export type { Checkpoint, TensorSource } from "./source.ts";
 export { readTorchBin, type TorchBin } from "./torch-bin.ts";
 export { cacheFolder } from "./cache-folder.ts";
 export { contentHashes, hashTensor } from "./content-hash.ts";
+export { halfTensors } from "./half.ts";
 export {
   BLOCK_SIZES,
   packWeights,

@@ -11,6 +11,7 @@ const PREFIX = "ema.";
  * at 0; {@link averagedValues} takes that out again, as Adam's bias correction does. Leaves the updates alone.
  */
 export const averageParameters = (decay: number): GradientTransformation => ({
+  uniform: true,
   init: (shapes) => Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [PREFIX + name, shape])),
   update: (updates, state, parameters) => ({
     updates,

@@ -14,6 +14,7 @@ import { add, input } from "@emosllm/graph";
 import type { BatchForm } from "@emosllm/model";
 import type { CompileOptions, HostTensor } from "@emosllm/runtime";
 import { scoredLoss } from "./answer-loss.ts";
+import type { LossScaling } from "./loss-scale.ts";
 import { type MicroStep, type Trainer, openTrainer } from "./step.ts";
 import type { GradientTransformation, Tensors } from "./transform.ts";
 
@@ -27,6 +28,8 @@ export interface EmoSllmTrainerOptions extends Omit<CompileOptions, "weights"> {
   readonly focalGamma?: number;
   /** `gradient_checkpointing`: compute layers again for the gradient instead of keeping their values. */
   readonly gradientCheckpointing?: GradientCheckpointing | undefined;
+  /** For language models in `f16`. */
+  readonly lossScaling?: LossScaling | undefined;
   /** Extra outputs of the gradient program. */
   readonly outputs?: (graph: EmoSllmGraph) => Tensors;
 }

@@ -62,3 +62,4 @@ export {
 } from "./sample-order.ts";
 export { withinTokens } from "./token-budget.ts";
 export { crc32c, openEventFile, type EventFile } from "./event-file.ts";
+export type { LossScaling } from "./loss-scale.ts";

@@ -6,6 +6,7 @@ import { type GradientTransformation, chain, mapTensors, stateOf } from "./trans
 
 /** Scales all gradients down together when their joint norm is larger than `maxNorm`, as torch.nn.utils.clip_grad_norm_ does. */
 export const clipByGlobalNorm = (maxNorm: number): GradientTransformation => ({
+  uniform: true,
   init: () => ({}),
   update: (updates) => {
     const factor = minimum(div(maxNorm, add(globalNorm(Object.values(updates)), 1e-6)), 1);
@@ -30,6 +31,7 @@ export const scaleByAdam = ({
   beta2 = 0.999,
   epsilon = 1e-8,
 }: AdamOptions = {}): GradientTransformation => ({
+  uniform: true,
   init: (shapes) => ({
     count: [],
     ...Object.fromEntries(
@@ -58,30 +60,31 @@ export const scaleByAdam = ({
 /** Adds `weightDecay` times the parameter (decoupled decay, Loshchilov and Hutter 2019); `applies` chooses the parameters. */
 export const addDecayedWeights = (
   weightDecay: number,
-  applies: (name: string) => boolean = () => true,
+  applies?: (name: string) => boolean,
 ): GradientTransformation => ({
+  uniform: applies === undefined,
   init: () => ({}),
   update: (updates, _, parameters) => ({
     updates:
       weightDecay === 0
         ? updates
-        : mapTensors(updates, (u, name) => (applies(name) ? add(u, mul(parameters[name] as Tensor, weightDecay)) : u)),
+        : mapTensors(updates, (u, name) =>
+            applies?.(name) === false ? u : add(u, mul(parameters[name] as Tensor, weightDecay)),
+          ),
     state: {},
   }),
 });
 
 /** Turns directions into steps: times minus the learning rate of the schedule. `factor` gives single parameters their own multiple (LoRA+). */
-export const scaleByLearningRate = (
-  schedule: Schedule,
-  factor: (name: string) => number = () => 1,
-): GradientTransformation => ({
+export const scaleByLearningRate = (schedule: Schedule, factor?: (name: string) => number): GradientTransformation => ({
+  uniform: factor === undefined,
   init: () => ({ count: [] }),
   update: (updates, state) => {
     const count = stateOf(state, "count");
     const learning_rate = schedule(count);
     const rate = neg(learning_rate);
     return {
-      updates: mapTensors(updates, (u, name) => mul(mul(u, rate), factor(name))),
+      updates: mapTensors(updates, (u, name) => (factor ? mul(mul(u, rate), factor(name)) : mul(u, rate))),
       state: { count: add(count, 1) },
       report: { learning_rate },
     };

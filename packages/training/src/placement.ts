@@ -6,13 +6,16 @@ import { type Tensor, add, input } from "@emosllm/graph";
 import {
   type CompileOptions,
   type DeviceMemory,
+  type HostTensor,
   type Value,
   compile,
   deviceMemory,
   keepsState,
 } from "@emosllm/runtime";
 import { type TensorStore, tensorStore } from "./parameters.ts";
-import type { UpdatedStores, UpdatedValues } from "./updater.ts";
+import { flatState, partsOfFlat } from "./flat-update.ts";
+import type { GradientTransformation } from "./transform.ts";
+import { type UpdatedStores, type UpdatedValues, isFlat } from "./updater.ts";
 
 type Values = Readonly<Record<string, Value>>;
 
@@ -33,8 +36,15 @@ export interface Placement {
 }
 
 /** Chooses by the device of `options`. */
-export const openPlacement = (stores: UpdatedStores, shapes: Shapes, options: CompileOptions): Promise<Placement> =>
-  keepsState(options.device) ? onDevice(stores, shapes, options) : Promise.resolve(inProcess(stores, shapes));
+export const openPlacement = (
+  stores: UpdatedStores,
+  shapes: Shapes,
+  optimiser: GradientTransformation,
+  options: CompileOptions,
+): Promise<Placement> =>
+  keepsState(options.device)
+    ? onDevice(stores, shapes, optimiser, options)
+    : Promise.resolve(inProcess(stores, shapes));
 
 type Shapes = Readonly<Record<string, readonly number[]>>;
 
@@ -59,23 +69,28 @@ function inProcess({ parameters, gradients, state }: UpdatedStores, shapes: Shap
   };
 }
 
-async function onDevice(stores: UpdatedStores, shapes: Shapes, options: CompileOptions): Promise<Placement> {
+async function onDevice(
+  stores: UpdatedStores,
+  shapes: Shapes,
+  optimiser: GradientTransformation,
+  options: CompileOptions,
+): Promise<Placement> {
   const { device = "cpu" } = options;
   // Scalars (counters) are read by several ops and never written in place: they stay in this process.
-  const large = (store: TensorStore): TensorStore["tensors"] =>
-    Object.fromEntries(Object.entries(store.tensors).filter(([, t]) => t.shape.length > 0));
-  const held = {
-    parameters: stores.parameters.tensors,
-    gradients: stores.gradients.tensors,
-    state: large(stores.state),
-  };
-  const shapesOf = (tensors: TensorStore["tensors"]): Shapes =>
-    Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
+  const stateShapes = isFlat(optimiser, options) ? flatState(shapes, optimiser) : optimiser.init(shapes);
+  const large = Object.fromEntries(Object.entries(stateShapes).filter(([, s]) => s.length > 0));
   const memory = {
-    parameters: await deviceMemory(shapesOf(held.parameters), device),
-    gradients: await deviceMemory(shapesOf(held.gradients), device),
-    state: await deviceMemory(shapesOf(held.state), device),
+    parameters: await deviceMemory(shapes, device),
+    gradients: await deviceMemory(shapes, device),
+    state: await deviceMemory(large, device),
   };
+  const scalars = Object.fromEntries(Object.entries(stores.state.tensors).filter(([, t]) => t.shape.length === 0));
+  /** The same memory as `large`, in this process: a copy where parameters are one tensor. */
+  const staged = tensorStore(large);
+  const pieces = Object.entries(staged.tensors).map(([name, whole]) => {
+    const parts = partsOfFlat(name, shapes).map((part) => stores.state.tensors[part] as HostTensor<"f32">);
+    return { whole: whole.data, parts: parts.map((p) => p.data) };
+  });
   let spare: Promise<DeviceMemory> | undefined;
   const scratch = (): Promise<DeviceMemory> => (spare ??= deviceMemory(shapes, device));
   const adder = lazily(() =>
@@ -90,7 +105,7 @@ async function onDevice(stores: UpdatedStores, shapes: Shapes, options: CompileO
     values: {
       parameters: memory.parameters.tensors,
       gradients: memory.gradients.tensors,
-      state: { ...stores.state.tensors, ...memory.state.tensors },
+      state: { ...scalars, ...memory.state.tensors },
     },
     scratch: async () => (await scratch()).tensors,
     async addScratch() {
@@ -104,10 +119,27 @@ async function onDevice(stores: UpdatedStores, shapes: Shapes, options: CompileO
       await (which === "gradients" ? memory.gradients : await scratch()).write(zeros.tensors);
     },
     async place() {
-      for (const which of ["parameters", "state"] as const) await memory[which].write(held[which]);
+      for (const { whole, parts } of pieces) {
+        let at = 0;
+        for (const part of parts) {
+          whole.set(part, at);
+          at += part.length;
+        }
+      }
+      await memory.parameters.write(stores.parameters.tensors);
+      await memory.state.write(staged.tensors);
     },
     async fetch(which) {
-      for (const w of which) await memory[w].read(held[w]);
+      for (const w of which) if (w !== "state") await memory[w].read(stores[w].tensors);
+      if (!which.includes("state")) return;
+      await memory.state.read(staged.tensors);
+      for (const { whole, parts } of pieces) {
+        let at = 0;
+        for (const part of parts) {
+          part.set(whole.subarray(at, at + part.length));
+          at += part.length;
+        }
+      }
     },
     async dispose() {
       if (adder.started()) await (await adder()).dispose();

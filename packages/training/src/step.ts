@@ -2,8 +2,17 @@
  * @file A training step as two programs: *gradients* (batch, parameters -> loss, gradients) and *update* (gradients, state ->
  * parameters and state, in place). Between them gradients may be added up over micro-batches and machines.
  */
-import { type Tensor, gradients } from "@emosllm/graph";
-import { type CompileOptions, type HostTensor, type Program, type Value, compile, feedsOf } from "@emosllm/runtime";
+import { type Tensor, gradients, input, mul } from "@emosllm/graph";
+import {
+  type CompileOptions,
+  type HostTensor,
+  type Program,
+  type Value,
+  compile,
+  f32,
+  feedsOf,
+} from "@emosllm/runtime";
+import { type LossScaling, SCALE_STATE, lossScale } from "./loss-scale.ts";
 import { type TensorStore, tensorStore } from "./parameters.ts";
 import { openPlacement } from "./placement.ts";
 import type { GradientTransformation, Tensors } from "./transform.ts";
@@ -26,6 +35,8 @@ export interface TrainerOptions extends CompileOptions {
   /** The graph for a kind of batch; each kind is a program of its own, compiled when it is first met. */
   readonly graph: (kind: string) => LossGraph;
   readonly optimiser: GradientTransformation;
+  /** For products in 16-bit floats (`precision: "f16"`). */
+  readonly lossScaling?: LossScaling | undefined;
 }
 
 /** Result of one micro-batch. */
@@ -43,7 +54,7 @@ export interface Trainer {
   readonly parameters: TensorStore;
   readonly gradients: TensorStore;
   readonly state: TensorStore;
-  /** Adds the batch's gradients to `gradients` (overwrites them when `first`). */
+  /** Adds the batch's gradients to `gradients` (overwrites them when `first`); with loss scaling, times the scale. */
   accumulate(kind: string, feeds: Readonly<Record<string, HostTensor>>, first: boolean): Promise<MicroStep>;
   /**
    * Updates parameters and state from `gradients`; gives the joint norm of the gradients before clipping, and the learning rate that the
@@ -58,21 +69,28 @@ export interface Trainer {
 }
 
 /** Compiles the update and makes zero-filled parameters and state; fill the parameters before the first step. */
-export async function openTrainer({ shapes, graph, optimiser, ...compileOptions }: TrainerOptions): Promise<Trainer> {
+export async function openTrainer({
+  shapes,
+  graph,
+  optimiser,
+  lossScaling,
+  ...compileOptions
+}: TrainerOptions): Promise<Trainer> {
   const parameters = tensorStore(shapes);
   const grads = tensorStore(shapes);
-  const state = tensorStore(optimiser.init(shapes));
+  const state = tensorStore({ ...optimiser.init(shapes), ...(lossScaling ? SCALE_STATE : {}) });
+  const scale = lossScaling && lossScale(state, lossScaling);
   const stores = { parameters, gradients: grads, state };
-  const placement = await openPlacement(stores, shapes, compileOptions);
+  const placement = await openPlacement(stores, shapes, optimiser, compileOptions);
   let placed: Promise<void> | undefined;
-  const updater = await openUpdater(stores, placement.values, shapes, optimiser, compileOptions);
+  const updater = await openUpdater(stores, placement.values, shapes, optimiser, scale, compileOptions);
   const programs = new Map<string, Promise<Program>>();
 
   const gradientProgram = (kind: string): Promise<Program> => {
     let program = programs.get(kind);
     if (!program) {
       const { loss, parameters: read, outputs = {} } = graph(kind);
-      const ds = gradients(loss, Object.values(read));
+      const ds = gradients(scale ? mul(loss, input("loss_scale", [])) : loss, Object.values(read));
       const named = Object.fromEntries(Object.keys(read).map((name, i) => [`grad.${name}`, ds[i] as Tensor]));
       program = compile({ loss, ...named, ...outputs }, compileOptions);
       programs.set(kind, program);
@@ -94,7 +112,8 @@ export async function openTrainer({ shapes, graph, optimiser, ...compileOptions 
       // This kind of batch does not reach the others (text alone gives the projector nothing).
       const others = Object.keys(target).filter((name) => !given.has(`grad.${name}`));
       await placement.clear(first ? "gradients" : "scratch", others);
-      const known: Record<string, Value> = { ...feeds, ...placement.values.parameters };
+      const scaled = scale ? { loss_scale: f32([scale.value()], []) } : {};
+      const known: Record<string, Value> = { ...feeds, ...scaled, ...placement.values.parameters };
       const { loss, ...rest } = await program.run(feedsOf(program, known), { into });
       if (!first) await placement.addScratch();
       return {

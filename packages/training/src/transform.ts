@@ -23,6 +23,8 @@ export interface GradientTransformation {
   readonly init: (shapes: Readonly<Record<string, readonly number[]>>) => StateShapes;
   /** `updates` come in as gradients (or what an earlier transformation made of them). */
   readonly update: (updates: Tensors, state: Tensors, parameters: Tensors) => TransformStep;
+  /** Whether it treats every number alike, whatever its parameter: then all parameters may be one tensor. */
+  readonly uniform?: boolean;
   /** The same as one pass over this process's memory, for the CPU: as graph each operation is a pass of its own, with a copy at the end. */
   readonly host?: HostUpdate;
 }
@@ -64,6 +66,7 @@ export function chain(...parts: readonly GradientTransformation[]): GradientTran
   };
   return {
     ...(hosts.length === parts.length ? { host } : {}),
+    uniform: parts.every((p) => p.uniform === true),
     init: (shapes) => Object.assign({}, ...parts.map((p, i) => prefixed(p.init(shapes), i))) as StateShapes,
     update: (updates, state, parameters) => {
       let current = updates;

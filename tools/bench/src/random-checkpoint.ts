@@ -1,6 +1,7 @@
 /** @file Checkpoints of random weights at given shapes, written without holding them in memory. */
 import { mkdir, open, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { f32ToF16 } from "@emosllm/checkpoints";
 import { randomStream } from "@emosllm/training";
 import { type ShapeSizes, llamaConfig } from "./shapes.ts";
 
@@ -34,7 +35,7 @@ export async function randomCheckpoint(
   name: string,
   sizes: ShapeSizes,
   layers: number,
-  dtype: "F32" | "BF16",
+  dtype: "F32" | "BF16" | "F16",
 ): Promise<string> {
   const folder = join(root, `${name}-${layers}-${dtype}`);
   await writeRandomModel(folder, { "config.json": llamaConfig(sizes, layers) }, llamaTensors(sizes, layers), dtype);
@@ -46,7 +47,7 @@ export async function writeRandomModel(
   folder: string,
   files: Readonly<Record<string, object>>,
   tensors: readonly (readonly [string, readonly number[]])[],
-  dtype: "F32" | "BF16",
+  dtype: "F32" | "BF16" | "F16",
 ): Promise<void> {
   const file = join(folder, "model.safetensors");
   if (
@@ -78,6 +79,7 @@ export async function writeRandomModel(
   const stored = (a: Float32Array): Buffer => {
     const b = Buffer.from(a.buffer);
     if (dtype === "F32") return b;
+    if (dtype === "F16") return Buffer.from(f32ToF16(a).buffer);
     const half = Buffer.alloc(a.length * 2);
     for (let i = 0; i < a.length; i++) b.copy(half, i * 2, i * 4 + 2, i * 4 + 4);
     return half;

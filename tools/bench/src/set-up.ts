@@ -41,6 +41,9 @@ const FLAGS = {
   "gradient-checkpointing": { type: "boolean", default: false },
 } as const;
 
+/** What random weights are stored in; BF16 for what is packed. */
+const STORED: Readonly<Record<string, "F32" | "F16">> = { f32: "F32", f16: "F16" };
+
 /** A trainer with its batch, ready to step. */
 export interface TrainingSetUp {
   readonly shape: string;
@@ -97,7 +100,7 @@ export async function setUpTraining(
     values.shape,
     sizes,
     layers,
-    checkpoint ?? (values.precision === "f32" ? "F32" : "BF16"),
+    checkpoint ?? STORED[values.precision] ?? "BF16",
   );
   // Training runs many tokens at once.
   const blockSize = values["block-size"] ?? (values.precision === "int8" ? "row" : undefined);
@@ -135,6 +138,7 @@ export async function setUpTraining(
     device: values.device as Device,
     gradientCheckpointing: values["gradient-checkpointing"],
     optimiser: adamW(constantRate(number("lr"))),
+    ...(values.precision === "f16" ? { lossScaling: {} } : {}),
     threads,
     ...(profile === undefined ? {} : { profile }),
   });

@@ -91,7 +91,7 @@ export async function configChecks(
 }
 
 /** Bytes of a frozen value by precision, scales included (blocks of 32). */
-const BYTES = { f32: 4, int8: 1.125, int4: 0.625 } as const;
+const BYTES = { f32: 4, f16: 2, int8: 1.125, int4: 0.625 } as const;
 
 async function modelFindings(name: string, precision: keyof typeof BYTES): Promise<Finding[]> {
   try {
