@@ -28,6 +28,10 @@ const run = spawnSync(
   ],
   { cwd: root, stdio: ["ignore", "inherit", "inherit"] },
 );
+if (!process.env["EMOSLLM_WEBGPU"])
+  console.log(
+    'skipped: tests on WebGPU. With a GPU: EMOSLLM_WEBGPU=1 npm test; without, on Debian: eval "$(bash tools/webgpu/software-vulkan.sh)"; npm test',
+  );
 let report: Report | undefined;
 try {
   report = JSON.parse(readFileSync(json, "utf8")) as Report;

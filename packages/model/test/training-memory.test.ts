@@ -89,5 +89,5 @@ test("each option changes what it is about", async () => {
   expect(predictTrainingMemory(parts, { ...sizes, rows: 8, labels: 16 }).values).toBeGreaterThan(plain.values);
   expect(of({ precision: "int8", backward: "exact" }).weights).toBeLessThan(plain.weights);
   expect(of({ precision: "int8" }).weights).toBeGreaterThan(of({ precision: "int8", backward: "exact" }).weights);
-  expect(() => of({ precision: "int3" as "int8" })).toThrow("precision 'int3' is not one of f32, int8, int4");
+  expect(() => of({ precision: "int3" as "int8" })).toThrow("precision 'int3' is not one of f32, f16, int8, int4");
 });

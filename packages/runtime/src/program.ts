@@ -82,6 +82,15 @@ const PROVIDERS: Partial<Record<Device, ort.InferenceSession.ExecutionProviderCo
   webgpu: { name: "webgpu", preferredLayout: "NCHW" } as ort.InferenceSession.ExecutionProviderConfig,
 };
 
+/** What a device needs beside the package. */
+const NEEDS: Partial<Record<Device, string>> = {
+  webgpu:
+    "It needs a GPU with a Vulkan (Linux), Metal (macOS) or Direct3D 12 (Windows) driver; on Linux also the loader (libvulkan1).",
+  cuda: "It needs an NVIDIA GPU on Linux x64, CUDA 12 and cuDNN 9, and onnxruntime's CUDA library: install onnxruntime-node without ONNXRUNTIME_NODE_INSTALL=skip (it then downloads it).",
+  coreml: "It is in onnxruntime-node for macOS on Apple silicon only.",
+  dml: "It is in onnxruntime-node for Windows only.",
+};
+
 let quiet = false;
 
 /** Lowers the graph and opens a session for it. Throws EmosllmError `runtime_failed` or `device_unavailable` when onnxruntime refuses. */
@@ -186,7 +195,10 @@ async function openSession(
     });
   } catch (cause) {
     const code = device === "cpu" ? "runtime_failed" : "device_unavailable";
-    throw new EmosllmError(code, `The program could not be opened on '${device}': ${messageOf(cause)}`, { cause });
+    const needs = NEEDS[device] === undefined ? "" : ` ${NEEDS[device]}`;
+    throw new EmosllmError(code, `The program could not be opened on '${device}': ${messageOf(cause)}.${needs}`, {
+      cause,
+    });
   }
 }
 

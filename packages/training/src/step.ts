@@ -11,6 +11,7 @@ import {
   compile,
   f32,
   feedsOf,
+  keepsState,
 } from "@emosllm/runtime";
 import { type LossScaling, SCALE_STATE, lossScale } from "./loss-scale.ts";
 import { type TensorStore, tensorStore } from "./parameters.ts";
@@ -79,7 +80,8 @@ export async function openTrainer({
   const parameters = tensorStore(shapes);
   const grads = tensorStore(shapes);
   const state = tensorStore({ ...optimiser.init(shapes), ...(lossScaling ? SCALE_STATE : {}) });
-  const scale = lossScaling && lossScale(state, lossScaling);
+  // On a device nobody looks at the gradients: the update itself leaves out those that are not finite.
+  const scale = lossScaling || keepsState(compileOptions.device) ? lossScale(state, lossScaling) : undefined;
   const stores = { parameters, gradients: grads, state };
   const placement = await openPlacement(stores, shapes, optimiser, compileOptions);
   let placed: Promise<void> | undefined;
@@ -90,7 +92,7 @@ export async function openTrainer({
     let program = programs.get(kind);
     if (!program) {
       const { loss, parameters: read, outputs = {} } = graph(kind);
-      const ds = gradients(scale ? mul(loss, input("loss_scale", [])) : loss, Object.values(read));
+      const ds = gradients(lossScaling ? mul(loss, input("loss_scale", [])) : loss, Object.values(read));
       const named = Object.fromEntries(Object.keys(read).map((name, i) => [`grad.${name}`, ds[i] as Tensor]));
       program = compile({ loss, ...named, ...outputs }, compileOptions);
       programs.set(kind, program);
@@ -112,7 +114,7 @@ export async function openTrainer({
       // This kind of batch does not reach the others (text alone gives the projector nothing).
       const others = Object.keys(target).filter((name) => !given.has(`grad.${name}`));
       await placement.clear(first ? "gradients" : "scratch", others);
-      const scaled = scale ? { loss_scale: f32([scale.value()], []) } : {};
+      const scaled = lossScaling ? { loss_scale: f32([scale?.value() ?? 1], []) } : {};
       const known: Record<string, Value> = { ...feeds, ...scaled, ...placement.values.parameters };
       const { loss, ...rest } = await program.run(feedsOf(program, known), { into });
       if (!first) await placement.addScratch();

@@ -21,7 +21,7 @@ export interface Update {
   readonly gradNorm: number;
   /** What the schedule in the optimiser had; NaN where it has none. */
   readonly learningRate: number;
-  /** Whether the gradients were not finite and, with loss scaling, were left out. */
+  /** Whether the gradients were not finite and were left out: with loss scaling, and on devices that keep state. */
   readonly skipped: boolean;
 }
 

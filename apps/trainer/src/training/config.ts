@@ -9,6 +9,7 @@ import {
 import { BACKWARDS, PRECISIONS } from "@emosllm/backbones";
 import { PROJECTOR_TYPES, projectorProblems } from "@emosllm/projector";
 import { SCORING_RULES } from "@emosllm/prompts";
+import { DEVICES } from "@emosllm/runtime";
 import { z } from "zod";
 
 const share = z.number().min(0).max(1);
@@ -114,6 +115,8 @@ export const trainConfigSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  /** Where training and scoring run; `auto` takes the fastest and says why. */
+  device: z.enum(["auto", ...DEVICES]).default("cpu"),
   // method: PEFT's own names
   lora: loraSchema
     .extend({

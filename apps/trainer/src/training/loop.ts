@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { classWeights } from "@emosllm/datasets";
 import { EmosllmError } from "@emosllm/interfaces";
 import { PROJECTOR_PREFIX, type Scorer, openScorer, trainedShapes } from "@emosllm/model";
-import { type HostTensor, hostTensor } from "@emosllm/runtime";
+import { type HostTensor, chooseDevice, hostTensor, keepsState } from "@emosllm/runtime";
 import {
   type Collective,
   averagedValues,
@@ -95,7 +95,15 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
         config,
         made_of: madeOf,
       };
-  const compile = { threads: state.threads };
+  const { device, why } = await chooseDevice(config.device);
+  if (config.device === "auto") onEvent({ type: "note", text: `device: ${device} (${why})` });
+  const onDevice = keepsState(device);
+  if (onDevice && collective.size > 1)
+    throw new EmosllmError(
+      "config_invalid",
+      `device: '${device}' with ${collective.size} processes; several processes train on cpu`,
+    );
+  const compile = { threads: state.threads, device };
   const scorer = openScorer(parts, compile);
   const secondsBefore = state.train_seconds;
   const start = performance.now();
@@ -123,6 +131,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
         ...compile,
         parts,
         optimiser,
+        ...(config.precision === "f16" ? { lossScaling: {} } : {}),
         frozen,
         focalGamma: settings.focal_gamma,
         gradientCheckpointing: settings.gradient_checkpointing,
@@ -195,14 +204,18 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
             await collective.sum(total);
             loss = total[0] as number;
           }
-          if (!Number.isFinite(loss) || !allFinite(trainer.gradients.flat)) {
+          // With loss scaling gradients may overflow, which lowers the scale; on a device the update looks at them.
+          const seen = onDevice || config.precision === "f16" || allFinite(trainer.gradients.flat);
+          const update = Number.isFinite(loss) && seen ? await trainer.update() : undefined;
+          if (!update || (update.skipped && config.precision !== "f16")) {
             const last = (await checkpointSteps(config.output_dir)).includes(before.global_step);
+            await trainer.fetch("parameters", "state");
             if (!last && before.global_step > 0) await save(before);
             const error = await keepBadBatch(config.output_dir, before, drawn, loss);
             await collective.barrier();
             throw error;
           }
-          const { gradNorm, learningRate } = await trainer.update();
+          const { gradNorm, learningRate } = update;
           state.global_step++;
           state.stage_step++;
           updates++;
@@ -230,6 +243,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
           }
           let gained = false;
           if (validationIsDue(settings, data, state, stage, ended)) {
+            await trainer.fetch("parameters", "state");
             const verdict = new Float32Array(2);
             if (leads) {
               const context = { config: settings, model, rows: rowContext, scorer, parameters: usable() };
@@ -258,6 +272,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
           await collective.sum(stop);
           const stopping = stop[0] !== 0;
           if (due || gained || ended || stopping) {
+            await trainer.fetch("parameters", "state");
             await checkAgreement(collective, trainer.parameters, state.global_step);
             await save(now());
           }
@@ -268,6 +283,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
               `stopped after step ${state.global_step} of ${total}, saved in ${join(config.output_dir, checkpointName(state.global_step))}; the same command goes on from there`,
             );
         }
+        await trainer.fetch("parameters");
         for (const [name, t] of Object.entries(trainer.parameters.tensors)) values.tensors[name]?.data.set(t.data);
       } finally {
         await trainer.dispose();
