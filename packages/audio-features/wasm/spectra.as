@@ -329,3 +329,72 @@ export function rows32(values: usize, bands: i32, out: usize, most: usize): void
   }
   v128.store(most, high);
 }
+
+/**
+ * Subharmonic summation (Hermes, 1988) over four power spectra [bins, 4]: magnitudes, of which only local maxima and their neighbours stay,
+ * smoothed, read at `points` places (i32 `places`, four weights each), summed at the i32 `shifts`. `work` [2 bins, 4], `line` and `sum`
+ * [points, 4], `mean` [4]: the sum of all points of the whole sum.
+ */
+export function subharmonics(
+  power: usize, bins: i32, places: usize, weights: usize, points: i32, shifts: usize, gains: usize, harmonics: i32,
+  from: i32, to: i32, work: usize, line: usize, sum: usize, mean: usize,
+): void {
+  const size = <usize>bins << 5;
+  const smooth = work + size;
+  const zero = f64x2.splat(0), half = f64x2.splat(0.5), quarter = f64x2.splat(0.25);
+  for (let i: usize = 0; i < size; i += 16) v128.store(work + i, f64x2.sqrt(at(power + i)));
+  for (let lane: usize = 0; lane < 32; lane += 16) {
+    // whether bins k - 1, k, k + 1 are maxima; the first and the last bin never are
+    let before = zero, here = zero;
+    let left = zero, middle = zero;
+    for (let k = 0; k < bins; k++) {
+      const x = work + (<usize>k << 5) + lane;
+      const v = at(x);
+      let next = zero;
+      if (k + 2 < bins) {
+        const w = at(x + 32);
+        next = v128.and(f64x2.gt(w, v), f64x2.ge(w, at(x + 64)));
+      }
+      const right = v128.and(v, v128.or(before, v128.or(here, next)));
+      // `right` is bin k, `middle` bin k - 1
+      if (k >= 2) v128.store(smooth + (<usize>(k - 1) << 5) + lane, add<f64>(mul<f64>(quarter, add<f64>(left, right)), mul<f64>(half, middle)));
+      left = middle;
+      middle = right;
+      before = here;
+      here = next;
+    }
+    v128.store(smooth + lane, zero);
+    v128.store(smooth + size - 32 + lane, zero);
+  }
+  for (let i = 0; i < points; i++) {
+    const w = weights + (<usize>i << 5);
+    const x = smooth + (<usize>load<i32>(places + (<usize>i << 2)) << 5);
+    const a = v128.load64_splat(w), b = v128.load64_splat(w + 8), c = v128.load64_splat(w + 16), d = v128.load64_splat(w + 24);
+    for (let lane: usize = 0; lane < 32; lane += 16) {
+      const y = x + lane;
+      const value = add<f64>(add<f64>(add<f64>(mul<f64>(a, at(y)), mul<f64>(b, at(y + 32))), mul<f64>(c, at(y + 64))), mul<f64>(d, at(y + 96)));
+      v128.store(line + (<usize>i << 5) + lane, f64x2.max(value, zero));
+    }
+  }
+  memory.copy(sum, line, <usize>points << 5);
+  for (let n = 1; n < harmonics; n++) {
+    const shift = load<i32>(shifts + (<usize>n << 2));
+    const gain = v128.load64_splat(gains + (<usize>n << 3));
+    const end = sum + (<usize>min(to + 2, points - shift) << 5);
+    const far = line - sum + (<usize>shift << 5);
+    for (let y = sum + (<usize>(from - 1) << 5); y < end; y += 16) v128.store(y, add<f64>(at(y), mul<f64>(gain, at(y + far))));
+  }
+  // harmonic n adds what lies above its shift
+  for (let lane: usize = 0; lane < 32; lane += 16) {
+    let above = zero, total = zero;
+    let n = harmonics - 1;
+    for (let i = points - 1; i >= 0; i--) {
+      above = add<f64>(above, at(line + (<usize>i << 5) + lane));
+      while (n >= 0 && load<i32>(shifts + (<usize>n << 2)) == i) {
+        total = add<f64>(total, mul<f64>(v128.load64_splat(gains + (<usize>n << 3)), above));
+        n--;
+      }
+    }
+    v128.store(mean + lane, total);
+  }
+}

@@ -15,7 +15,7 @@ type Typed =
   | "filterbank"
   | "logarithm";
 /** Those that end in 32 work in single precision. */
-type KernelName = Typed | `${Typed}32` | "mirror" | "rows32";
+type KernelName = Typed | `${Typed}32` | "mirror" | "rows32" | "subharmonics";
 
 /** A kernel and its memory. */
 export interface Kernel {

@@ -69,10 +69,20 @@ export function formantTracker(
 
   const add = (t: number, power: Float64Array, lane: number): void => {
     for (let k = 0; k < bins; k++) row[k] = power[k * LANES + lane]!;
-    for (let n = 0; n <= ORDER; n++) {
-      let sum = 0;
-      for (let k = 0; k < bins; k++) sum += cosines[n * bins + k]! * row[k]!;
-      r[n] = sum;
+    // four lags at once: a single sum would wait for each addition
+    for (let n = 0; n <= ORDER; n += 4) {
+      let [a, b, c, d] = [0, 0, 0, 0];
+      for (let k = 0, i = n * bins; k < bins; k++, i++) {
+        const x = row[k]!;
+        a += cosines[i]! * x;
+        b += cosines[i + bins]! * x;
+        c += cosines[i + 2 * bins]! * x;
+        d += cosines[i + 3 * bins]! * x;
+      }
+      r[n] = a;
+      r[n + 1] = b;
+      r[n + 2] = c;
+      r[n + 3] = d;
     }
     if (!(r[0]! > 1e-20)) return;
     // a white floor 90 dB below the signal keeps the recursion stable
