@@ -32,8 +32,9 @@ for container, subtype, channels in [
 
 (OUT / "resample").mkdir(exist_ok=True)
 index = []
-for rate in [8000, 11025, 22050, 32000, 44100, 48000, 96000]:
-    x = (0.25 * rng.standard_normal(int(rate * 0.12))).clip(-1, 1).astype(np.float32)
+later = np.random.default_rng(12345)  # rates added later have their own, so that those before keep their numbers
+for rate in [8000, 11025, 22050, 32000, 44100, 48000, 96000, 12000, 12345, 15999]:
+    x = (0.25 * (later if len(index) > 6 else rng).standard_normal(int(rate * 0.12))).clip(-1, 1).astype(np.float32)
     q = np.round(x * 32767).astype("<i2")  # stored small, and exact
     q.tofile(OUT / "resample" / f"{rate}.s16")
     x = q.astype(np.float32) / 32768

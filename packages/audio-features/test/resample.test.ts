@@ -27,7 +27,7 @@ describe("white noise to 16 kHz, compared with soxr below 7 kHz", () => {
   // rolls off otherwise on the way from 11.025 and 44.1 kHz: HQ and VHQ differ by -76 dB at 6.9 kHz.
   const limit = (rate: number, quality: string): number => {
     if (quality === "HQ") return 7000;
-    return { 8000: 3500, 11025: 4000, 22050: 4000, 44100: 4000 }[rate] ?? 7000;
+    return { 8000: 3500, 11025: 4000, 12000: 4000, 12345: 4000, 22050: 4000, 44100: 4000 }[rate] ?? 7000;
   };
   const entries = readJson<{ rate: number }[]>("resample", "index.json");
   test.each(entries.flatMap(({ rate }) => ["HQ", "VHQ"].map((quality) => ({ rate, quality }))))(
