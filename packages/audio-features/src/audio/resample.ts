@@ -39,6 +39,8 @@ interface FilterBank {
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 const MAX_TABLE = 4_000_000;
+/** A table of more coefficients takes longer to make than blended rows cost. */
+const MAX_EXACT_TABLE = 1_000_000;
 /** Rows for each zero crossing of the sinc: blending two of them is wrong by (pi / 2048)^2 / 8, -130 dB. */
 const FINE_ROWS = 2048;
 /** Inputs and outputs worked on at a time. */
@@ -148,7 +150,7 @@ function filterBank(from: number, to: number, { cutoff, half, beta }: Prototype,
   const taps = Math.ceil((2 * reach) / 8) * 8;
   if (taps > MAX_TABLE) throw new EmosllmError("usage", `from ${from} to ${to} Hz needs a filter of ${taps} taps`);
   const exact = to / gcd(from, to);
-  const interpolated = exact * taps > MAX_TABLE;
+  const interpolated = exact * taps > MAX_EXACT_TABLE;
   const rows = interpolated ? Math.max(16, Math.ceil(FINE_ROWS * lower)) : exact;
   const steep = windowedSinc((cutoff * lower) / 2, half / lower, beta);
   const response = rolloff ? withRolloff(steep, rolloff, from / to, rows) : steep;
