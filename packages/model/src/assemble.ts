@@ -61,8 +61,10 @@ type Parameter = (name: string, shape: Shape) => Tensor;
 
 /** An adapter on an output layer that the model does not use would be trained, saved and never seen. */
 function checkOutputLayer({ languageModel, adapter }: EmoSllmParts): void {
-  const touched = adapter?.targets.some((t) => t.path === "lm_head") || adapter?.replaced.has("lm_head.weight");
-  if (touched && languageModel.config.tieWordEmbeddings && languageModel.checkpoint.tensors.has("lm_head.weight"))
+  // Where the adapter knows that the output is the embeddings, its own matrix takes their place; otherwise nobody would read it.
+  const own = adapter?.replaced.has("lm_head.weight") && !adapter.outsideLinear.includes("lm_head.weight");
+  const touched = own || adapter?.targets.some((t) => t.path === "lm_head");
+  if (touched && languageModel.config.tieWordEmbeddings)
     throw new EmosllmError(
       "adapter_invalid",
       "the adapter changes lm_head, but this model's output layer is its embedding matrix (tie_word_embeddings), whatever the checkpoint stores; leave lm_head out",
