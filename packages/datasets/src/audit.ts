@@ -115,12 +115,33 @@ interface Heard {
   hashes: Map<Utterance, string>;
 }
 
+/** One clip's header, its bytes where they are wanted, and its sound or why there is none. */
+interface Opened {
+  readonly u: Utterance;
+  readonly probe: Probe;
+  readonly bytes: Uint8Array | undefined;
+  readonly sound?: DecodedSound | undefined;
+  readonly error?: Error;
+}
+
+/** Clips that are opened at the same time. */
+const AHEAD = 4;
+
 /** Opens every clip once: header, length, and what is needed to find it again. */
 async function listen(utterances: readonly Utterance[], problems: Problem[], options: AuditOptions): Promise<Heard> {
   const { shortest = 0.15, longest = 40, duplicates = "fingerprint", decode, onProgress } = options;
   const heard: Heard = { seconds: 0, prints: new Map(), hashes: new Map() };
   let done = 0;
-  const take = async (u: Utterance, probe: Probe, bytes: Uint8Array | undefined): Promise<void> => {
+  const open = async (u: Utterance, probe: Probe, bytes: Uint8Array | undefined): Promise<Opened> => {
+    try {
+      const sound =
+        "code" in probe ? undefined : bytes && (decoded(probe.header, bytes) ?? (await decode?.(bytes, u.audio)));
+      return { u, probe, bytes, sound };
+    } catch (error) {
+      return { u, probe, bytes, error: error as Error };
+    }
+  };
+  const take = ({ u, probe, bytes, sound, error }: Opened): void => {
     onProgress?.(++done, utterances.length);
     const at = { id: u.id, path: u.audio.member === undefined ? u.audio.path : `${u.audio.path}!${u.audio.member}` };
     if ("code" in probe) {
@@ -128,11 +149,8 @@ async function listen(utterances: readonly Utterance[], problems: Problem[], opt
       return;
     }
     const { header } = probe;
-    let sound: DecodedSound | undefined;
-    try {
-      sound = bytes && (decoded(header, bytes) ?? (await decode?.(bytes, u.audio)));
-    } catch (error) {
-      const { message } = error as Error;
+    if (error !== undefined) {
+      const { message } = error;
       const name = u.audio.member ?? u.audio.path; // decoders begin with it, and so does every problem
       problems.push(
         problem("audio_corrupt", message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message, at),
@@ -167,13 +185,20 @@ async function listen(utterances: readonly Utterance[], problems: Problem[], opt
   if (streamed.length > 0) {
     const owner = new Map(streamed.map((u) => [u.audio, u]));
     for await (const { clip, bytes } of streamClipBytes(streamed.map((u) => u.audio)))
-      await take(owner.get(clip) as Utterance, await probeBytes(bytes, clip.member), bytes);
+      take(await open(owner.get(clip) as Utterance, await probeBytes(bytes, clip.member), bytes));
   }
+  // a few clips ahead: decoders that are programs of their own use the other cores meanwhile
+  const ahead: Promise<Opened>[] = [];
   for (const u of utterances) {
     if (u.audio.container === "tar.gz") continue;
-    const probe = await probeClip(u.audio);
-    await take(u, probe, duplicates === "none" || "code" in probe ? undefined : await readClipBytes(u.audio));
+    const opened = probeClip(u.audio).then(async (probe) =>
+      open(u, probe, duplicates === "none" || "code" in probe ? undefined : await readClipBytes(u.audio)),
+    );
+    opened.catch(() => {}); // thrown when its turn comes, below
+    ahead.push(opened);
+    if (ahead.length === AHEAD) take(await ahead.shift()!);
   }
+  for (const opened of ahead) take(await opened);
   return heard;
 }
 
