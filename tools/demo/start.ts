@@ -2,13 +2,12 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { makeDemoCorpus } from "@emosllm-tools/demo-corpus";
-import { summarizePredictions } from "@emosllm/report";
 import {
   progressWriter,
   readTrainConfig,
   type RunResult,
   runTraining,
-  writeReportPage,
+  writeRunReport,
   writeWhole,
 } from "@emosllm/trainer";
 
@@ -37,15 +36,8 @@ try {
   const result = await runTraining(config, progress);
   const totalSeconds = (performance.now() - start) / 1000;
   await writeSummary(config.output_dir, result, totalSeconds);
-  const page = join(config.output_dir, "report.html");
-  const summary = await summarizePredictions(join(config.output_dir, "predictions.jsonl"), {
-    labels: result.test.confusion.labels,
-  });
-  await writeReportPage(page, summary, {
-    title: "EmoSLLM on the demo corpus: a held-out session",
-    sound: true,
-    folder: config.output_dir,
-  });
+  const title = "EmoSLLM on the demo corpus: a held-out session";
+  const page = await writeRunReport(config.output_dir, result.test.confusion.labels, title);
   report(result, totalSeconds);
   const example = result.test.answers[0]?.sample.utterance.audio.path ?? "FILE.wav";
   say(

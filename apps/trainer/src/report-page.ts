@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { decodeAudio, encodeWav, resample, selectChannel } from "@emosllm/audio-features";
 import { EmosllmError } from "@emosllm/interfaces";
-import { type MetricsSummary, type Studies, renderReport } from "@emosllm/report";
+import { type LogLine, type MetricsSummary, type Studies, renderReport, summarizePredictions } from "@emosllm/report";
 import { writeWhole } from "./write-whole.ts";
 
 /** Options of {@link writeReportPage}. */
@@ -11,7 +11,7 @@ export interface ReportPageOptions {
   readonly title?: string | undefined;
   /** Put the hardest utterances' sound into the page. */
   readonly sound: boolean;
-  /** Relative sound files count from here; `sensitivity.json` and `probe.json` in it go into the page. */
+  /** Relative sound files count from here; `log.jsonl`, `sensitivity.json` and `probe.json` in it go into the page. */
   readonly folder: string;
 }
 
@@ -22,7 +22,7 @@ export async function writeReportPage(
   { title, sound, folder }: ReportPageOptions,
 ): Promise<void> {
   const audio = sound ? await soundOf(summary, folder) : new Map<string, string>();
-  const text = renderReport(summary, { title, audio, studies: await studiesIn(folder) });
+  const text = renderReport(summary, { title, audio, studies: await studiesIn(folder), log: await logIn(folder) });
   try {
     await writeWhole(page, text);
   } catch (cause) {
@@ -54,6 +54,27 @@ async function soundOf(summary: MetricsSummary, folder: string): Promise<Map<str
     }
   }
   return sounds;
+}
+
+/** The page of a finished run, beside its predictions. Gives its path. */
+export async function writeRunReport(folder: string, labels: readonly string[], title: string): Promise<string> {
+  const page = join(folder, "report.html");
+  const summary = await summarizePredictions(join(folder, "predictions.jsonl"), { labels });
+  await writeReportPage(page, summary, { title, sound: true, folder });
+  return page;
+}
+
+/** Lines of the run's log; a file of that name that is another program's has none. */
+async function logIn(folder: string): Promise<LogLine[]> {
+  const text = await readFile(join(folder, "log.jsonl"), "utf8").catch(() => "");
+  return text.split("\n").flatMap((line) => {
+    try {
+      const entry = JSON.parse(line) as LogLine | null;
+      return Number.isFinite(entry?.step) ? [entry as LogLine] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** What `emosllm prompts sensitivity` and `emosllm probe` left in the folder. */

@@ -8,6 +8,7 @@ export {
   type TableOptions,
 } from "./prediction-table.ts";
 export { renderStudies, type ProbeStudy, type SensitivityStudy, type Studies } from "./studies.ts";
+export type { LogLine } from "./learning.ts";
 export { forEachLine, type Line } from "./read-lines.ts";
 export { summarizePredictions, type SummaryOptions } from "./summarize.ts";
 export type {

@@ -2,8 +2,10 @@
 import { percent } from "./charts/svg.ts";
 import { classification, comparison, folds, slices } from "./page/classes.ts";
 import { asNumber, asPercent, type Format, plural, range, value, whole } from "./page/format.ts";
+import type { LogLine } from "./learning.ts";
 import { hardestSection } from "./page/hardest.ts";
 import { type Html, html, raw } from "./page/html.ts";
+import { learningSection } from "./page/learning.ts";
 import { dimensions, probabilities, softLabels, transcription } from "./page/others.ts";
 import { studySections } from "./page/studies.ts";
 import { wholePage } from "./page/whole.ts";
@@ -16,12 +18,17 @@ export interface ReportOptions {
   title?: string | undefined;
   /** What `emosllm prompts sensitivity` and `emosllm probe` found out about the same model. */
   studies?: Studies | undefined;
+  /** Lines of the run's `log.jsonl`, drawn as learning curves. */
+  log?: readonly LogLine[] | undefined;
   /** Sound of the hardest utterances by id, as `data:` URLs; others get no player. */
   audio?: ReadonlyMap<string, string> | undefined;
 }
 
 /** A self-contained page: figures as inline SVG, sound as data, no script, and a policy that forbids every request. */
-export function renderReport(summary: MetricsSummary, { title, audio, studies = {} }: ReportOptions = {}): string {
+export function renderReport(
+  summary: MetricsSummary,
+  { title, audio, studies = {}, log = [] }: ReportOptions = {},
+): string {
   const name = title ?? summary.file.split(/[\\/]/).at(-1)!;
   return wholePage(
     name,
@@ -30,7 +37,7 @@ export function renderReport(summary: MetricsSummary, { title, audio, studies = 
       <div class="grid">
         ${classification(summary)}${probabilities(summary)}${comparison(summary.comparison)}${folds(summary)}${slices(summary)}
         <div class="trio">${softLabels(summary)}${dimensions(summary)}${transcription(summary)}</div>
-        ${studySections(studies)} ${hardestSection(summary.hardest, audio)}
+        ${learningSection(log)} ${studySections(studies)} ${hardestSection(summary.hardest, audio)}
       </div>
       <footer>${method(summary)}</footer>`,
   );

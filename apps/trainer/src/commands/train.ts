@@ -1,8 +1,11 @@
 /** @file `emosllm train CONFIG.yaml [--model ID] [--encoder ID] [--corpus NAME:PATH] [--output DIR] [key=value ...]` */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
 import { openCollective } from "@emosllm/training";
 import { defineCommand } from "citty";
 import { progressWriter } from "../progress.ts";
+import { writeRunReport } from "../report-page.ts";
 import { readTrainConfig } from "../training/read-config.ts";
 import { runTraining } from "../training/run.ts";
 
@@ -71,8 +74,14 @@ export default defineCommand({
       await collective.close();
       if (!leads) return;
       const { bundle, finishedBefore } = result;
-      const summary = { ua: result.test.ua, wa: result.test.wa, bundle, finished_before: finishedBefore };
-      process.stdout.write(args["json"] ? `${JSON.stringify(summary)}\n` : `bundle: ${bundle}\n`);
+      const report = join(config.output_dir, "report.html");
+      // Killed between its results and its page, the run is finished all the same.
+      if (!finishedBefore || !existsSync(report)) {
+        const title = `${config.corpus}: ${config.protocol}, fold ${config.fold}`;
+        await writeRunReport(config.output_dir, result.test.confusion.labels, title);
+      }
+      const summary = { ua: result.test.ua, wa: result.test.wa, bundle, report, finished_before: finishedBefore };
+      process.stdout.write(args["json"] ? `${JSON.stringify(summary)}\n` : `bundle: ${bundle}\nreport: ${report}\n`);
     } finally {
       stop.release();
     }

@@ -4,11 +4,8 @@ import { confusionChart, confusionHasCounts } from "../charts/confusion.ts";
 import { differenceChart, sliceChart } from "../charts/intervals.ts";
 import { COLORS, percent } from "../charts/svg.ts";
 import type { ComparisonSummary, MetricsSummary } from "../summary.ts";
-import { asNumber, asPercent, plural, pValue, range, value, whole } from "./format.ts";
+import { asNumber, asPercent, key, plural, pValue, range, value, whole } from "./format.ts";
 import { type Html, html, raw } from "./html.ts";
-
-const key = (color: string, name: string): Html =>
-  html`<span style="white-space:nowrap"><span class="key" style="background:${color}"></span>${name}</span>`;
 
 /** Matrix, bars and the table of classes. */
 export function classification({ classification: c, intervals }: MetricsSummary): Html | null {

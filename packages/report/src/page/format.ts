@@ -1,6 +1,7 @@
 /** @file How numbers are written on the page. */
 import { percent } from "../charts/svg.ts";
 import type { Score } from "../summary.ts";
+import { type Html, html } from "./html.ts";
 
 /** With thousands separators. */
 export const whole = (n: number): string => n.toLocaleString("en");
@@ -25,3 +26,7 @@ export const range = (score: Score | undefined, format: Format): string =>
 
 /** Four decimals, never 0. */
 export const pValue = (p: number): string => (p < 0.0001 ? "< 0.0001" : p.toFixed(4));
+
+/** A name beside the colour that it has in a figure. */
+export const key = (color: string, name: string): Html =>
+  html`<span style="white-space:nowrap"><span class="key" style="background:${color}"></span>${name}</span>`;

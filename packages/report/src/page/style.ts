@@ -30,6 +30,7 @@ td { border-bottom: 1px solid var(--line); padding: 5px 10px 5px 0; vertical-ali
 td.n, th.n { text-align: right; white-space: nowrap; }
 td .range { color: var(--soft); font-size: 0.85em; }
 .slices { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 8px 28px; }
+.slices .legend { margin: 0 0 6px; color: var(--soft); font-size: 0.92rem; }
 .slices svg { max-width: 500px; margin: 0; }
 ol.hard { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 12px; }
 ol.hard li { border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; min-width: 0; display: flex; flex-direction: column; gap: 4px; break-inside: avoid; }
