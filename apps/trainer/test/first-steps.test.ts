@@ -97,6 +97,12 @@ describe("doctor", () => {
     expect(code).toBe(0);
     expect(findings.get("corpus")!.value).toMatch(/\d+ training, 0 validation, \d+ test utterances$/);
     expect(findings.get("model")!.value).toMatch(/llama, 1\.3 M weights, from folder/);
+    // At least what a process takes that does nothing; more rows take more.
+    const predicted = findings.get("predicted")!;
+    expect(predicted.status).toBe("ok");
+    expect(predicted.number).toBeGreaterThan(150 * 2 ** 20);
+    const more = await doctor(recipe("demo"), ...small(), "per_device_train_batch_size=256");
+    expect(more.findings.get("predicted")!.number).toBeGreaterThan(1.2 * predicted.number!);
   });
 
   test("what will not work: exit code 1, and what to do", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { EmosllmError } from "@emosllm/interfaces";
 import { writeIemocap } from "@emosllm/datasets/testing";
 import { afterAll, describe, expect, test } from "vitest";
+import type { TrainConfig } from "../src/training/config.ts";
 import type { TrainEvent } from "../src/training/events.ts";
 import { checkTrainConfig, readTrainConfig } from "../src/training/read-config.ts";
 import { type RunResult, runTraining } from "../src/training/run.ts";
@@ -227,6 +228,37 @@ describe("what goes wrong", () => {
     expect(error.code).toBe("corpus_invalid");
     expect(error.message).toMatch(/of \d+ utterances cannot be read, more than max_bad_share 0/);
     expect(error.message).toContain(wavs[0]);
+  });
+
+  test("a clip that breaks while training goes on is skipped, counted and listed; beyond the share the run stops", async () => {
+    const bad = join(folder, "breaking-corpus");
+    writeIemocap(bad, { quirks: false, turns: 4, dialogues: 1, seconds: 0.5 });
+    // Sound is read again in every step where it is corrupted on purpose.
+    const settings = [`corpus=iemocap:${bad}`, "max_steps=12", "augment={share: 1, corruptions: [{type: noise, snr: 5, kind: white}]}"]; // prettier-ignore
+    const config = async (share: number): Promise<TrainConfig> =>
+      readTrainConfig(recipe("demo"), [
+        `model_name_or_path=${tinyModel}`,
+        `output_dir=${join(folder, `breaking-${share}`)}`,
+        "per_device_train_batch_size=4",
+        "front_end.settings.hop_seconds=0.05",
+        `max_bad_share=${share}`,
+        ...settings,
+      ]);
+    const spoilt = readdirSync(bad, { recursive: true, encoding: "utf8" }).filter((f) => /Ses01(F_impro01_M000|M_impro01_M001)\.wav$/.test(f)).map((f) => join(bad, f)).sort(); // prettier-ignore
+    expect(spoilt.length).toBeGreaterThan(0);
+    const whole = spoilt.map((f) => readFileSync(f));
+    const listed: string[] = [];
+    const spoil = (e: TrainEvent): void => {
+      if (e.type === "step" && e.step === 2) for (const f of spoilt) writeFileSync(f, "this is no sound");
+      if (e.type === "bad audio") listed.push(...e.bad.map((b) => b.path));
+    };
+    const { test: tested } = await runTraining(await config(0.5), spoil);
+    expect(tested.answers.length).toBeGreaterThan(0);
+    expect(listed.sort()).toEqual(spoilt);
+    const results = JSON.parse(readFileSync(join(folder, "breaking-0.5/all_results.json"), "utf8")) as { global_step: number; bad_audio: unknown[] }; // prettier-ignore
+    expect([results.global_step, results.bad_audio.length]).toEqual([12, spoilt.length]);
+    spoilt.forEach((f, i) => writeFileSync(f, whole[i] as Buffer));
+    await expect(runTraining(await config(0), spoil)).rejects.toMatchObject({ code: "corpus_invalid", message: expect.stringMatching(/more than max_bad_share 0/) }); // prettier-ignore
   });
 
   test("a loss that is no number: the last good state is kept, the batch written aside", async () => {

@@ -9,6 +9,7 @@ import { resolveModel } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 import { openLanguageModel } from "@emosllm/backbones";
 import { type Folds, readFolds } from "../series/folds.ts";
+import { predictMemory } from "./predict.ts";
 import { bytesText, type Finding, memoryLimit } from "./checks.ts";
 
 /** What a few steps took. */
@@ -16,6 +17,9 @@ export interface Measured {
   readonly peakBytes: number;
   readonly secondsPerStep: number;
 }
+
+const LESS_MEMORY =
+  "a smaller per_device_train_batch_size with more gradient_accumulation_steps, gradient_checkpointing: true, or precision: int8";
 
 const reason = (error: unknown): string => {
   if (error instanceof EmosllmError) return error.message;
@@ -51,6 +55,21 @@ export async function configChecks(
   findings.push(...model);
   if (config.encoder_name_or_path !== undefined) findings.push(await encoderFinding(config.encoder_name_or_path));
   if (findings.some((f) => f.status === "problem")) return findings;
+  try {
+    const utterances = train.map((id) => folds.utterances.get(id)).filter((u) => u !== undefined);
+    const { peak, process: own, weights, trained, values } = await predictMemory(config, utterances);
+    const free = Math.min(memoryLimit(), freemem());
+    const parts = `weights ${bytesText(weights)}, trained values ${bytesText(trained)}, a step ${bytesText(values)}, the rest ${bytesText(own)}`;
+    findings.push({
+      check: "predicted",
+      status: peak > free ? "problem" : "ok",
+      value: `${bytesText(peak)} in training, of ${bytesText(free)} free: ${parts}`,
+      number: peak,
+      ...(peak > free ? { advice: LESS_MEMORY } : {}),
+    });
+  } catch (error) {
+    findings.push({ check: "predicted", status: "problem", value: reason(error) });
+  }
   if (!measure)
     return [
       ...findings,
@@ -71,11 +90,7 @@ export async function configChecks(
         status: peakBytes > limit ? "problem" : "ok",
         value: `${bytesText(peakBytes)} at the most in three steps, of ${bytesText(limit)} free`,
         number: peakBytes,
-        ...(peakBytes > limit
-          ? {
-              advice: "a smaller per_device_train_batch_size with more gradient_accumulation_steps, or precision: int8",
-            }
-          : {}),
+        ...(peakBytes > limit ? { advice: LESS_MEMORY } : {}),
       },
       {
         check: "time",

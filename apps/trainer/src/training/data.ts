@@ -224,7 +224,7 @@ function samplesOf(
 const statisticsOf = ({ mean, std }: FrontEndManifest): Pick<FrontEndManifest, "mean" | "std"> => ({ mean, std });
 
 /** Sound as it is, for an encoder that is a part of the model. */
-const waveformFrontEnd = ({ sample_rate, settings }: FrontEndManifest): FrontEndManifest => ({
+export const waveformFrontEnd = ({ sample_rate, settings }: FrontEndManifest): FrontEndManifest => ({
   kind: "waveform",
   sample_rate,
   settings,
@@ -251,7 +251,7 @@ function labelsOutside(everything: readonly Utterance[], kept: readonly Utteranc
 }
 
 /** An encoder where one is named, else the front end that needs none. */
-async function frontEndSettings({ front_end, ...config }: TrainConfig): Promise<FrontEndSettings> {
+export async function frontEndSettings({ front_end, ...config }: TrainConfig): Promise<FrontEndSettings> {
   if (config.encoder_name_or_path === undefined) return front_end;
   return encoderFrontEnd({
     nameOrPath: config.encoder_name_or_path,
