@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { realFft } from "./fft.ts";
+import { realFft, realFft32 } from "./fft.ts";
 
 const noise = (n: number, seed: number): Float64Array => {
   let state = seed;
@@ -39,6 +39,25 @@ test.each([1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 49, 97, 110, 256, 400, 882, 960, 1024
   },
 );
 
+// A float holds 6e-8 of a value; sums of n of them up to sqrt(n), over log n passes.
+test.each([1, 2, 3, 5, 12, 13, 97, 98, 400, 882, 1024])("size %i in single precision", (size) => {
+  for (const lanes of [4, 8]) {
+    const [single, double] = [realFft32(size, lanes), realFft(size, lanes)];
+    double.input.set(noise(size * lanes, size));
+    single.input.set(double.input);
+    double.run();
+    single.run();
+    const limit = 1e-6 * Math.sqrt(size) + 1e-6;
+    for (let i = 0; i < double.re.length; i++) {
+      expect(Math.abs(single.re[i]! - double.re[i]!)).toBeLessThan(limit);
+      expect(Math.abs(single.im[i]! - double.im[i]!)).toBeLessThan(limit);
+    }
+    const power = [...double.re].map((x, i) => x * x + double.im[i]! ** 2);
+    single.runPower();
+    expect(Math.max(...power.map((p, i) => Math.abs(p - single.re[i]!)))).toBeLessThan(3e-6 * (size + 1));
+  }
+});
+
 test("a plan runs again on new input", () => {
   const fft = realFft(8, 2);
   for (const value of [1, -3]) {
@@ -51,4 +70,5 @@ test("a plan runs again on new input", () => {
 test("impossible sizes are refused", () => {
   expect(() => realFft(0)).toThrow("FFT size 0");
   expect(() => realFft(8, 3)).toThrow("FFT lanes 3");
+  expect(() => realFft32(8, 6)).toThrow("FFT lanes 6");
 });
