@@ -1,4 +1,5 @@
 export { evaluate } from "./evaluate.ts";
+export { feedsOf } from "./feeds.ts";
 export { elements, f32, hostTensor, HOST_ARRAYS, i64, zeros, type HostArrays, type HostTensor } from "./host-tensor.ts";
 export { liveBytes, type LiveBytes } from "./live-bytes.ts";
 export { lower, type LoweredModel, type Port } from "./lower.ts";
@@ -6,7 +7,6 @@ export { mappedFiles } from "./mapped-files.ts";
 export {
   compile,
   DEVICES,
-  feedsOf,
   type CompileOptions,
   type Device,
   type Program,

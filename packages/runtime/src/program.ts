@@ -301,13 +301,3 @@ function fromOrt({ data }: ort.Tensor, dtype: DType): HostArrays[DType] {
 }
 
 const isShared = ({ data }: { readonly data: ArrayBufferView }): boolean => data.buffer instanceof SharedArrayBuffer;
-
-/** The part of `values` that a program takes: for values that several programs share. */
-export function feedsOf<V extends Value>(
-  program: Pick<Program, "inputs">,
-  values: Readonly<Record<string, V>>,
-): Record<string, V> {
-  return Object.fromEntries(
-    program.inputs.flatMap(({ name }) => (values[name] ? [[name, values[name]] as const] : [])),
-  );
-}

@@ -1,0 +1,21 @@
+/** @file The runtime in a page: what `@emosllm/runtime` is where a bundler builds for browsers. */
+export { feedsOf } from "../feeds.ts";
+export {
+  elements,
+  f32,
+  hostTensor,
+  HOST_ARRAYS,
+  i64,
+  zeros,
+  type HostArrays,
+  type HostTensor,
+} from "../host-tensor.ts";
+export { liveBytes, type LiveBytes } from "../live-bytes.ts";
+export type { CompileOptions, Device, Program, RunOptions, SessionOptions } from "../program.ts";
+export type { Port } from "../lower.ts";
+export type { FileRanges, FileSource, WeightSource } from "../weight-source.ts";
+export type { DeviceTensor, Value } from "../device-tensor.ts";
+export type { DeviceMemory } from "../device-memory.ts";
+export { deviceMemory, keepsState } from "./device-memory.ts";
+export { evaluate } from "./evaluate.ts";
+export { compile, setUpWeb, type WebSettings } from "./program.ts";
