@@ -1,6 +1,5 @@
 /** @file The training loop: stage by stage, draw rows, accumulate gradients, update, log, validate, save. Read it from top to bottom. */
 import { join } from "node:path";
-import { classWeights } from "@emosllm/datasets";
 import { EmosllmError } from "@emosllm/interfaces";
 import { PROJECTOR_PREFIX, type Scorer, openScorer, trainedShapes } from "@emosllm/model";
 import { type HostTensor, chooseDevice, hostTensor, keepsState } from "@emosllm/runtime";
@@ -13,6 +12,7 @@ import {
   tensorStore,
 } from "@emosllm/training";
 import { batchSource } from "./batches.ts";
+import { type Mutable, keepBest, lastFigures, validationIsDue } from "./best.ts";
 import {
   type ReadCheckpoint,
   checkpointName,
@@ -28,6 +28,7 @@ import type { BadAudio } from "./frames.ts";
 import type { OnTrainEvent } from "./events.ts";
 import { type RunModel, valuesFromBase } from "./model.ts";
 import { keepBadBatch } from "./bad-batch.ts";
+import { labelWeights } from "./label-weights.ts";
 import { runOptimiser } from "./optimiser.ts";
 import { writeBundle } from "./output.ts";
 import { checkAgreement, threadsOf } from "./ranks.ts";
@@ -61,8 +62,6 @@ export interface TrainedModel {
   readonly values: Readonly<Record<string, HostTensor<"f32">>>;
   readonly scorer: Scorer;
 }
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Trains from first values, or from a checkpoint, to the last step. Throws EmosllmError `interrupted` after `signal`, once the step is finished and saved. */
 export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
@@ -305,66 +304,8 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
 /** Epochs in the log have four decimals, so that they read the same on every machine. */
 const round = (x: number): number => Math.round(x * 1e4) / 1e4;
 
-function validationIsDue(
-  config: TrainConfig,
-  data: RunData,
-  state: TrainerState,
-  stage: Stage,
-  ended: boolean,
-): boolean {
-  if (data.validation.length === 0 || config.eval_strategy === "no") return false;
-  if (ended) return true;
-  return config.eval_strategy === "steps"
-    ? state.global_step % config.eval_steps === 0
-    : state.stage_step % stage.stepsPerEpoch === 0;
-}
-
-/** Notes a new best value; true when this is one. */
-function keepBest(
-  state: Mutable<TrainerState>,
-  config: TrainConfig,
-  figures: Readonly<Record<string, number>>,
-): boolean {
-  const value = figures[config.metric_for_best_model];
-  if (value === undefined) return false;
-  const sign = config.metric_for_best_model === "loss" ? -1 : 1;
-  const gain = state.best_metric === null ? Infinity : sign * (value - state.best_metric);
-  if (gain > config.early_stopping_threshold) state.evaluations_without_gain = 0;
-  else state.evaluations_without_gain++;
-  if (!(gain > 0)) return false;
-  state.best_metric = value;
-  state.best_global_step = state.global_step;
-  return true;
-}
-
-/** Figures of the newest validation, for the bundle's manifest. */
-function lastFigures(history: readonly LogEntry[]): Record<string, number> {
-  const entry = history.findLast((e) => Object.keys(e).some((key) => key.startsWith("eval_")));
-  return Object.fromEntries(
-    Object.entries(entry ?? {}).filter((pair): pair is [string, number] => pair[0].startsWith("eval_")),
-  );
-}
-
 /** Not a sum: that could overflow where every gradient is finite. */
 function allFinite(values: Float32Array): boolean {
   for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
   return true;
-}
-
-/** Weights in the scheme's order, from the training part's counts. Throws EmosllmError `config_invalid` for a label that the scheme lacks. */
-function labelWeights({ class_weights: kind }: TrainConfig, { scheme, train }: RunData): readonly number[] | undefined {
-  if (kind === "none") return undefined;
-  if (typeof kind === "object") {
-    const unknown = Object.keys(kind).filter((label) => !scheme.labels.includes(label));
-    if (unknown.length > 0)
-      throw new EmosllmError(
-        "config_invalid",
-        `class_weights: ${unknown.join(", ")} is no label of scheme '${scheme.name}' (${scheme.labels.join(", ")})`,
-      );
-    return scheme.labels.map((label) => kind[label] ?? 1);
-  }
-  const counts = Object.fromEntries(scheme.labels.map((l) => [l, train.filter((s) => s.label === l).length]));
-  const there = Object.fromEntries(Object.entries(counts).filter(([, n]) => n > 0));
-  const weights = classWeights(there, { kind });
-  return scheme.labels.map((label) => weights[label] ?? 1);
 }
