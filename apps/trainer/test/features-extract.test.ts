@@ -160,7 +160,7 @@ describe("a speech encoder's features", () => {
     const cases: [string[], RegExp][] = [
       [["encoder"], /need --model/],
       [["encoder", "--model", encoder, "--layers", "last"], /--layers last: expected whole numbers/],
-      [["encoder", "--model", encoder, "--precision", "f8"], /--precision f8: expected one of f32, int8, int4/],
+      [["encoder", "--model", encoder, "--precision", "f8"], /--precision f8: expected one of f32, f16, int8, int4/],
     ];
     for (const [args, message] of cases) {
       const said = await run("extract", at("a.wav"), "--out", at("x"), "--features", ...args);

@@ -37,7 +37,10 @@ export default defineCommand({
     },
     processes: { type: "string", description: "model processes (cores, at most 4)" },
     threads: { type: "string", description: "threads of each (cores / processes)" },
-    precision: { type: "string", description: "how language models are held: f32, int8, int4 (as each bundle says)" },
+    precision: {
+      type: "string",
+      description: "how language models are held: f32, f16, int8, int4 (as each bundle says)",
+    },
     "max-batch": { type: "string", default: "8", description: "utterances in one pass" },
     "max-queue": { type: "string", default: "256", description: "requests that may wait; more get 429" },
     "max-seconds": { type: "string", default: "120", description: "longest utterance" },
