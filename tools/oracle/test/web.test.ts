@@ -1,14 +1,17 @@
 /** @file LoRA fine-tuning in a browser tab: headless Chromium trains a golden directory and must end at PyTorch's weights. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { type Server, createServer } from "node:http";
-import { builtinModules, createRequire } from "node:module";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { randomBundle, removeBundle, hum } from "../../../apps/serving/test/bundle.ts";
+import { bundleForPage } from "../../../examples/browser/bundle.ts";
+import { loadEmoSllm } from "@emosllm/model";
 import { LIMITS, type ReplayResult } from "../src/golden-replay.ts";
 
 const program = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((p) => existsSync(p));
@@ -16,39 +19,18 @@ if (!program) process.stderr.write("training in a page is not tested: install ch
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const runtime = createRequire(here("../../../packages/runtime/package.json"));
-const BUILTIN = new RegExp(`^(node:.*|${builtinModules.join("|")})$`);
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
   ".js": "text/javascript",
   ".wasm": "application/wasm",
 };
 
-/** Bundles the page for browsers. What packages import of Node.js is left empty; none of it may be reached. */
-async function bundle(): Promise<{ readonly code: Uint8Array; readonly inputs: readonly string[] }> {
-  const { outputFiles, metafile } = await build({
-    entryPoints: [here("web/page.ts")],
-    bundle: true,
-    write: false,
-    metafile: true,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    conditions: ["@emosllm/source"],
-    outdir: "out",
-    logLevel: "silent",
-    plugins: [
-      {
-        name: "nothing-of-node",
-        setup(b) {
-          b.onResolve({ filter: BUILTIN }, ({ path }) => ({ path, namespace: "nothing", sideEffects: false }));
-          b.onLoad({ filter: /.*/, namespace: "nothing" }, () => ({ contents: "module.exports = {};" }));
-        },
-      },
-    ],
-  });
+/** The page's script, and the files that are in it. */
+async function bundle(entry: string): Promise<{ readonly code: Uint8Array; readonly inputs: readonly string[] }> {
+  const { outputFiles, metafile } = await bundleForPage(here(entry), ["@emosllm/source"]);
   const [output] = Object.values(metafile.outputs);
-  const inputs = Object.entries(output?.inputs ?? {}).flatMap(([file, { bytesInOutput }]) =>
-    bytesInOutput > 0 ? [file] : [],
+  const inputs = Object.entries(output?.inputs ?? {}).flatMap(([f, { bytesInOutput }]) =>
+    bytesInOutput > 0 ? [f] : [],
   );
   return { code: (outputFiles[0] as { contents: Uint8Array }).contents, inputs };
 }
@@ -56,12 +38,17 @@ async function bundle(): Promise<{ readonly code: Uint8Array; readonly inputs: r
 describe.skipIf(!program)("in Chromium (install chromium)", () => {
   let server: Server;
   let browser: Browser;
+  let trained: string;
   let inputs: readonly string[];
   beforeAll(async () => {
-    const { code, inputs: bundled } = await bundle();
-    inputs = bundled;
+    const { code, inputs: bundled } = await bundle("web/page.ts");
+    const demo = await bundle("../../../examples/browser/app.ts");
+    trained = await randomBundle(3);
+    inputs = [...bundled, ...demo.inputs];
     const folders = [
       ["/golden/", here("../fixtures/golden-sinusoidal")],
+      ["/demo/bundle/", trained],
+      ["/demo/ort/", dirname(runtime.resolve("onnxruntime-web"))],
       ["/ort/", dirname(runtime.resolve("onnxruntime-web"))],
     ] as const;
     server = createServer((request, response) => {
@@ -72,11 +59,15 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
           ? Promise.resolve(
               '<!doctype html><title>Training</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>',
             )
-          : path === "/page.js"
-            ? Promise.resolve(code)
-            : folder
-              ? readFile(join(folder[1], path.slice(folder[0].length)))
-              : Promise.reject(new Error("not here"));
+          : path === "/demo/index.html"
+            ? readFile(here("../../../examples/browser/index.html"))
+            : path === "/demo/app.js"
+              ? Promise.resolve(demo.code)
+              : path === "/page.js"
+                ? Promise.resolve(code)
+                : folder
+                  ? readFile(join(folder[1], path.slice(folder[0].length)))
+                  : Promise.reject(new Error("not here"));
       body.then(
         (b) =>
           response
@@ -92,6 +83,8 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
       executablePath: program as string,
       args: [
         "--headless",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
         "--no-sandbox",
         "--disable-gpu",
         "--disable-quic",
@@ -105,6 +98,7 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
   afterAll(async () => {
     await browser?.close();
     server?.close();
+    if (trained) await removeBundle(trained);
   });
 
   test(
@@ -126,6 +120,46 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
       expect([...new Set(asked)].filter((o) => o !== "null")).toEqual([`http://127.0.0.1:${port}`]);
     },
   );
+
+  test("the example's page judges a file as Node.js does", { timeout: 60_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "emosllm-web-"));
+    const model = await loadEmoSllm(trained, { threads: 1 });
+    try {
+      const clip = join(folder, "hum.wav");
+      await writeFile(clip, hum(1.4));
+      const [answer] = await model.score([{ audio: clip }]);
+      const page = await browser.newPage();
+      const asked: string[] = [];
+      page.on("request", (r) => asked.push(new URL(r.url()).origin));
+      const { port } = server.address() as AddressInfo;
+      await page.goto(`http://127.0.0.1:${port}/demo/index.html`);
+      await page.setInputFiles("#file", clip);
+      await page.waitForSelector(".bar");
+      const seen = (await page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('.bar')].map((b) => [b.dataset.label, Number(b.dataset.probability)]))",
+      )) as Record<string, number>;
+      expect(Object.keys(seen)).toEqual(Object.keys(answer?.probabilities ?? {}));
+      // Chromium reads 16-bit samples as it likes; the rest is the same arithmetic.
+      for (const [label, p] of Object.entries(answer?.probabilities ?? {}))
+        expect(Math.abs((seen[label] as number) - p), label).toBeLessThan(1e-4);
+      expect([...new Set(asked)].filter((o) => o !== "null")).toEqual([`http://127.0.0.1:${port}`]);
+      // Five seconds of Chromium's own microphone, which beeps.
+      await page.click("#record");
+      await page.waitForFunction(
+        "document.querySelector('#record').disabled === false && /^[45]\\.\\d s of sound/.test(document.querySelector('#status').textContent)",
+      );
+      expect(new Set(asked.filter((o) => o !== "null" && !o.startsWith("blob"))).size).toBe(1);
+      const pictures = process.env["EMOSLLM_SCREENSHOTS"];
+      if (pictures) {
+        await page.setViewportSize({ width: 390, height: 700 });
+        await page.emulateMedia({ colorScheme: "dark" });
+        await page.screenshot({ path: join(pictures, "browser-dark-phone.png") });
+      }
+    } finally {
+      await model.dispose();
+      await rm(folder, { recursive: true });
+    }
+  });
 
   test("the bundle has nothing of Node.js in it", () => {
     expect(inputs.some((f) => f.includes("onnxruntime-web"))).toBe(true);
