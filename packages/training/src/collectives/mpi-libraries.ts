@@ -34,7 +34,10 @@ export interface MpiAbi {
 /** The interfaces by name. */
 export type MpiAbiName = "openmpi" | "mpich" | "abi";
 
-/** The interfaces. The first two are tested with two and three ranks (Open MPI 4.1.4, MPICH 4.0.2); the third's values are those of its `mpi_abi.h`. */
+/**
+ * The interfaces. The first two are tested with two and three ranks (Open MPI 4.1.4, MPICH 4.0.2); the third was run by hand with as many
+ * (`libmpi_abi.so.1` of MPICH 5.0.2), which no distribution's package has yet.
+ */
 export const MPI_ABIS: Readonly<Record<MpiAbiName, MpiAbi>> = {
   openmpi: {
     name: "Open MPI",
