@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { Precision } from "@emosllm/backbones";
 import type { BundleSpec } from "./pool/tasks.ts";
+import type { TraceOptions } from "./observe/traces.ts";
 import type { PoolEvent } from "./pool/pool.ts";
 import type { ApiKey } from "./security/keys.ts";
 
@@ -54,6 +55,8 @@ export interface ServerOptions {
   /** Whether `url` may name sound to fetch: `public` refuses private addresses, `any` refuses none. Default `none`. */
   readonly urls?: "none" | "public" | "any";
   readonly limits?: Partial<RequestLimits>;
+  /** Where traces go (`tracesFromEnv(process.env)` reads OpenTelemetry's variables). Default: none are made. */
+  readonly traces?: TraceOptions | undefined;
   /** Hears of everything worth a log line; never sound or transcripts. */
   readonly onEvent?: (event: ServerEvent) => void;
 }
@@ -73,11 +76,16 @@ export type ServerEvent =
       readonly model: string | undefined;
       readonly audioSeconds: number | undefined;
       readonly batchSize: number | undefined;
+      /** Where the request is traced. */
+      readonly trace: string | undefined;
     }
+  /** A collector did not take traces; told once until it does again. */
+  | { readonly type: "traces_lost"; readonly spans: number; readonly reason: string }
   | { readonly type: "error"; readonly id: string; readonly message: string; readonly stack: string | undefined };
 
 /** {@link ServerOptions} with nothing left open. */
-export type ResolvedOptions = Required<Omit<ServerOptions, "limits" | "precision">> & {
+export type ResolvedOptions = Required<Omit<ServerOptions, "limits" | "precision" | "traces">> & {
+  readonly traces: TraceOptions | undefined;
   readonly precision: Precision | undefined;
   readonly limits: RequestLimits;
 };
@@ -112,12 +120,13 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     corsOrigins: options.corsOrigins ?? [],
     urls: options.urls ?? "none",
     limits: { ...LIMITS, ...options.limits },
+    traces: options.traces,
     onEvent: options.onEvent ?? (() => undefined),
   };
   if (resolved.bundles.length === 0) throw new RangeError("createServer: bundles is empty; give at least one");
-  const ids = resolved.bundles.map((b) => b.id);
+  const ids = resolved.bundles.flatMap(({ id, adapters = {} }) => [id, ...Object.keys(adapters)]);
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
-  if (twice !== undefined) throw new RangeError(`createServer: two bundles are named '${twice}'`);
+  if (twice !== undefined) throw new RangeError(`createServer: two bundles or adapters are named '${twice}'`);
   for (const [name, least] of [
     ["processes", 1],
     ["threads", 1],

@@ -99,6 +99,7 @@ export const modelSchema = z.object({
   base_model: z.string(),
   front_end: z.string(),
   sample_rate: z.number(),
+  parent: z.string().nullable(),
   revision: z.string(),
   tasks: z.array(z.string()),
 });

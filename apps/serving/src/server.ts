@@ -4,6 +4,7 @@ import { type Fetch, createApp } from "./http/app.ts";
 import { byteBudget } from "./http/body.ts";
 import type { Route } from "./http/route.ts";
 import { createMetrics } from "./observe/metrics.ts";
+import { NO_TRACES, createTraces } from "./observe/traces.ts";
 import { type ServerEvent, type ServerOptions, resolveOptions } from "./options.ts";
 import { type PoolStatus, openPool } from "./pool/pool.ts";
 import type { BundleSpec, ModelInfo } from "./pool/tasks.ts";
@@ -64,6 +65,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       () => pool.status,
       () => budget.held,
     ),
+    traces: resolved.traces ? createTraces(resolved.traces, VERSION, onEvent) : NO_TRACES,
     bundles: resolved.bundles,
     stopping: false,
   };
@@ -75,6 +77,10 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     ...kserveRoutes,
     ...pageRoutes(),
   ];
+  const close = async (): Promise<void> => {
+    await pool.close();
+    await made.traces.flush();
+  };
   return {
     fetch: createApp([...routes, ...docsRoutes(routes, VERSION)], made),
     service: made,
@@ -89,7 +95,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       made.stopping = true;
       return pool.drain();
     },
-    close: () => pool.close(),
-    [Symbol.asyncDispose]: () => pool.close(),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }

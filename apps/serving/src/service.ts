@@ -2,6 +2,7 @@
 import { ServiceError } from "./errors.ts";
 import type { ByteBudget } from "./http/body.ts";
 import type { Metrics } from "./observe/metrics.ts";
+import type { Traces } from "./observe/traces.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Answered, Pool } from "./pool/pool.ts";
 import type { BundleSpec, GenerateChunk, ModelInfo, TaskKind, Tasks } from "./pool/tasks.ts";
@@ -12,6 +13,7 @@ export interface Service {
   readonly options: ResolvedOptions;
   readonly pool: Pool;
   readonly metrics: Metrics;
+  readonly traces: Traces;
   readonly budget: ByteBudget;
   /** The bundles that are served; a reload changes them. */
   bundles: readonly BundleSpec[];
@@ -33,7 +35,7 @@ export function chooseModel({ pool }: Service, wanted: string | undefined): Mode
 
 /** Asks a model process on behalf of a call. */
 export async function ask<K extends TaskKind>(
-  { service, signal, facts }: Pick<Call, "service" | "signal" | "facts">,
+  { service, signal, facts, trace }: Pick<Call, "service" | "signal" | "facts" | "trace">,
   model: ModelInfo,
   kind: K,
   input: Tasks[K]["input"],
@@ -46,5 +48,6 @@ export async function ask<K extends TaskKind>(
     onChunk,
   });
   facts.batchSize = answered.batch.size;
+  service.traces.batch(trace, model.id, answered.batch);
   return answered;
 }

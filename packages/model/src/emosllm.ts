@@ -45,6 +45,12 @@ export interface EmotionAnswer {
   readonly seconds: number;
 }
 
+/** Options of {@link EmoSllm.score}. */
+export interface ScoreOptions {
+  /** The front end is done: what follows is the projector and the language model. */
+  readonly onHeard?: (() => void) | undefined;
+}
+
 /** A loaded model. Dispose it. */
 export interface EmoSllm {
   readonly manifest: BundleManifest;
@@ -54,7 +60,7 @@ export interface EmoSllm {
   /** Of the language model: ids to text and back. */
   readonly tokenizer: Tokenizer;
   /** Judges utterances, all in one batch. Throws EmosllmError `audio_*` for sound that cannot be judged. */
-  score(inputs: readonly EmotionInput[]): Promise<EmotionAnswer[]>;
+  score(inputs: readonly EmotionInput[], options?: ScoreOptions): Promise<EmotionAnswer[]>;
   /**
    * Writes: what is said, how it is said, or an answer in a conversation about sound. Inputs go together, answers do not depend on each
    * other. Greedy unless `do_sample`. Throws EmosllmError `usage` for wrong options, and as `score`; the signal's reason.
@@ -166,9 +172,10 @@ export async function loadEmoSllm(folder: string, options: LoadEmoSllmOptions = 
     labels,
     adapters: [...(adapters?.keys() ?? [])],
     tokenizer,
-    async score(inputs) {
+    async score(inputs, { onHeard } = {}) {
       if (inputs.length === 0) return [];
       const heard = await ears.hear(inputs);
+      onHeard?.();
       const rows = heard.map((h) => promptRow(prompt, tokenizer, manifest, h, h.frames));
       const scores = await scoreRows(rows, choicesOf(inputs), "emotion", begin);
       return scores.map((answers, i) => {

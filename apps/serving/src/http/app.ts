@@ -17,6 +17,9 @@ export interface SocketInfo {
 /** Answers a request. */
 export type Fetch = (request: Request, env?: SocketInfo) => Promise<Response>;
 
+/** Probes and pages would drown the rest. */
+const TRACED: ReadonlySet<Route["access"]> = new Set(["key", "admin"]);
+
 const ID = /^[\w.:-]{1,128}$/;
 
 /** What a request is called in its answer, in logs and to its caller's support. */
@@ -50,7 +53,7 @@ export function gatekeeper(
 
 /** Serves `routes`. */
 export function createApp(routes: readonly Route[], service: Service): Fetch {
-  const { options, metrics, budget } = service;
+  const { options, metrics, budget, traces } = service;
   const admit = gatekeeper(options.keys);
   const limit = rateLimiter(options.requestsPerMinute);
   const app = new Hono<{ Bindings: SocketInfo }>();
@@ -65,6 +68,7 @@ export function createApp(routes: readonly Route[], service: Service): Fetch {
     const started = performance.now();
     const id = requestId(request);
     const facts: CallFacts = {};
+    const trace = route && TRACED.has(route.access) ? traces.begin(request.headers.get("traceparent")) : undefined;
     const held: ReadBody[] = [];
     const name = route?.path ?? "other";
     let key: ApiKey | undefined;
@@ -95,6 +99,7 @@ export function createApp(routes: readonly Route[], service: Service): Fetch {
         query: Object.fromEntries(new URL(request.url).searchParams),
         started,
         signal: request.signal,
+        trace,
         facts,
         async body() {
           const read = await readBody(request, options.limits, budget);
@@ -116,6 +121,20 @@ export function createApp(routes: readonly Route[], service: Service): Fetch {
     finishHeaders(response.headers, request, id);
     const ms = performance.now() - started;
     metrics.requestDone({ route: name, method: request.method, status: response.status }, ms / 1000);
+    traces.end(trace, {
+      name: `${request.method} ${name}`,
+      started,
+      status: response.status,
+      attributes: {
+        "http.request.method": request.method,
+        "http.route": name,
+        "error.type": failure?.code,
+        "emosllm.request_id": id,
+        "emosllm.model": facts.model,
+        "emosllm.audio_seconds": facts.audioSeconds,
+        "emosllm.batch_size": facts.batchSize,
+      },
+    });
     options.onEvent({
       type: "request",
       id,
@@ -128,6 +147,7 @@ export function createApp(routes: readonly Route[], service: Service): Fetch {
       model: facts.model,
       audioSeconds: facts.audioSeconds,
       batchSize: facts.batchSize,
+      trace: trace?.traceId,
     });
     return response;
   }

@@ -1,5 +1,6 @@
 /** @file A route as data: the one table that is served, validated and documented. */
 import type { z } from "zod";
+import type { TraceContext } from "../observe/traces.ts";
 import type { Service } from "../service.ts";
 
 /** Who may call: anybody; whoever has a key, where there are keys; whoever has an admin key. */
@@ -19,6 +20,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** The body's bytes; given back when the answer is made. */
   body(): Promise<Uint8Array>;
+  /** Where it is traced. */
+  readonly trace: TraceContext | undefined;
   /** What the log line and the metrics are to say. */
   readonly facts: CallFacts;
 }

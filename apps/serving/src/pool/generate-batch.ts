@@ -4,12 +4,14 @@ import type { WritingInput, WritingOptions } from "@emosllm/model";
 import { decodePayload } from "./decode.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import { settled } from "./settled.ts";
-import type { GenerateChunk, GenerateInput, GenerateOutput, ItemResult, TokenChance } from "./tasks.ts";
+import type { GenerateChunk, GenerateInput, GenerateOutput, ItemResult, Phase, TokenChance } from "./tasks.ts";
 
 /** What a batch can say before it is done, and hears while it runs. */
 export interface BatchContext {
   readonly signal: AbortSignal;
   say(chunk: GenerateChunk): void;
+  /** What was done since the last call (or the start). */
+  did(phase: Phase["name"]): void;
 }
 
 /** Answers in the order of `inputs`. */
@@ -26,7 +28,7 @@ export async function generateBatch(
 async function write(
   { emosllm, info }: LoadedModel,
   { messages, transcribe, options, limits }: GenerateInput,
-  { signal, say }: BatchContext,
+  { signal, say, did }: BatchContext,
 ): Promise<GenerateOutput> {
   let seconds = 0;
   const sound = async (audio: Parameters<typeof decodePayload>[0]): Promise<Float32Array> => {
@@ -48,6 +50,7 @@ async function write(
           })),
         ),
       };
+  did("decode");
   const asked: WritingOptions = { ...options, signal, ...(transcribe ? { task: "transcription" } : {}) };
   const [promptTokens = 0] = await emosllm.countTokens([input], transcribe ? { task: "transcription" } : {});
   const token = (id: number): string => emosllm.tokenizer.decode([id]);
@@ -72,5 +75,6 @@ async function write(
     // Lets a message that cancels come in.
     await nextTurn();
   }
+  did("generate");
   return { text, finishReason, promptTokens, completionTokens, seconds, chances };
 }

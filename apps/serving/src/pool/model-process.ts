@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
-import { loadEmoSllm } from "@emosllm/model";
+import { type EmoSllm, loadEmoSllm } from "@emosllm/model";
 import type { LoadedModel } from "./loaded-model.ts";
 import { type BatchContext, generateBatch } from "./generate-batch.ts";
 import { scoreBatch } from "./score-batch.ts";
@@ -12,6 +12,7 @@ import type {
   FromProcess,
   ItemResult,
   ModelInfo,
+  Phase,
   PlainError,
   ProcessSetup,
   TaskKind,
@@ -54,15 +55,14 @@ const plain = (error: unknown): PlainError => ({
 
 async function open({ bundles, threads, precision }: ProcessSetup): Promise<readonly ModelInfo[]> {
   const infos: ModelInfo[] = [];
-  for (const { id, folder } of bundles) {
-    const emosllm = await loadEmoSllm(folder, { threads, precision });
+  for (const { id, folder, adapters } of bundles) {
+    const emosllm = await loadEmoSllm(folder, { threads, precision, adapters });
     const file = join(folder, "emosllm.json");
     const { manifest } = emosllm;
     const info: ModelInfo = {
       id,
-      revision: createHash("sha256")
-        .update(await readFile(file))
-        .digest("hex"),
+      parent: null,
+      revision: await sha256(file),
       labels: emosllm.labels,
       scheme: manifest.labels.scheme,
       baseModel: manifest.base_model.name_or_path,
@@ -76,8 +76,32 @@ async function open({ bundles, threads, precision }: ProcessSetup): Promise<read
     models.set(id, model);
     infos.push(info);
     await warmUp(model);
+    for (const [name, place] of Object.entries(adapters ?? {})) {
+      const revision = await sha256(join(place, "adapter_model.safetensors"));
+      const own: LoadedModel = { info: { ...info, id: name, parent: id, revision }, emosllm: using(emosllm, name) };
+      models.set(name, own);
+      infos.push(own.info);
+    }
   }
   return infos;
+}
+
+const sha256 = async (file: string): Promise<string> =>
+  createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
+
+/** The same model, every input with one of its adapters. */
+function using(emosllm: EmoSllm, adapter: string): EmoSllm {
+  const chosen = <I extends object>(inputs: readonly I[]): (I & { adapter: string })[] =>
+    inputs.map((input) => ({ ...input, adapter }));
+  return {
+    ...emosllm,
+    score: (inputs, options) => emosllm.score(chosen(inputs), options),
+    stream: (inputs, options) => emosllm.stream(chosen(inputs), options),
+    generate: (inputs, options) => emosllm.generate(chosen(inputs), options),
+    countTokens: (inputs, options) => emosllm.countTokens(chosen(inputs), options),
+  };
 }
 
 /** Programs are compiled when a batch first needs them; that is not to happen to the first caller. */
@@ -89,6 +113,8 @@ async function warmUp({ emosllm, info }: LoadedModel): Promise<void> {
 async function run(message: Extract<ToProcess, { type: "batch" }>): Promise<void> {
   const { batch, kind, inputs } = message;
   const started = performance.now();
+  const phases: Phase[] = [];
+  let done = started;
   let results: readonly ItemResult[];
   try {
     const model = models.get(message.model);
@@ -99,6 +125,11 @@ async function run(message: Extract<ToProcess, { type: "batch" }>): Promise<void
     results = await handler(model, inputs, {
       signal: controller.signal,
       say: (chunk) => send({ type: "chunk", batch, chunk }),
+      did(name) {
+        const now = performance.now();
+        phases.push({ name, ms: now - done });
+        done = now;
+      },
     });
   } catch (error) {
     const failed: ItemResult = { ok: false, error: plain(error) };
@@ -106,7 +137,8 @@ async function run(message: Extract<ToProcess, { type: "batch" }>): Promise<void
   } finally {
     running.delete(batch);
   }
-  send({ type: "done", batch, results, modelMs: performance.now() - started, rssBytes: process.memoryUsage.rss() });
+  const modelMs = performance.now() - started;
+  send({ type: "done", batch, results, modelMs, phases, rssBytes: process.memoryUsage.rss() });
 }
 
 process.on("message", (message: ToProcess) => {

@@ -188,7 +188,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     }
     const stuck = setTimeout(() => worker.kill(), options.batchTimeoutMs);
     try {
-      const { results, modelMs } = await worker.run(
+      const { results, modelMs, phases } = await worker.run(
         model,
         kind,
         batch.map((e) => e.input),
@@ -200,7 +200,13 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
       );
       onEvent({ type: "batch", kind, model, size: batch.length, modelMs });
       batch.forEach((entry, i) =>
-        entry.settle(results[i]!, { size: batch.length, queuedMs: started - entry.arrived, modelMs }),
+        entry.settle(results[i]!, {
+          size: batch.length,
+          queuedMs: started - entry.arrived,
+          modelMs,
+          startedAt: started,
+          phases,
+        }),
       );
     } catch (error) {
       for (const entry of batch.toReversed()) retry(entry, error as Error);

@@ -1,5 +1,5 @@
 /** @file Requests that wait for a model process, in order, and which of them make the next batch. */
-import { type GenerateChunk, type ItemResult, SINGLE, type TaskKind, type Tasks } from "./tasks.ts";
+import { type GenerateChunk, type ItemResult, type Phase, SINGLE, type TaskKind, type Tasks } from "./tasks.ts";
 
 /** One request that waits. */
 export interface Entry {
@@ -26,6 +26,10 @@ export interface BatchFacts {
   readonly size: number;
   readonly queuedMs: number;
   readonly modelMs: number;
+  /** `performance.now()` when it was given to its process. */
+  readonly startedAt: number;
+  /** What the process did, one after the other. */
+  readonly phases: readonly Phase[];
 }
 
 /** The waiting line. */

@@ -2,6 +2,7 @@
 import type { EmotionAnswer } from "@emosllm/model";
 import { describe } from "../voice/describe.ts";
 import { decodePayload } from "./decode.ts";
+import type { BatchContext } from "./generate-batch.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import { refused } from "./settled.ts";
 import type { ItemResult, ScoreInput } from "./tasks.ts";
@@ -15,6 +16,7 @@ interface Decoded {
 export async function scoreBatch(
   { emosllm, info }: LoadedModel,
   inputs: readonly ScoreInput[],
+  { did }: BatchContext,
 ): Promise<readonly ItemResult<"score">[]> {
   const results: (ItemResult<"score"> | undefined)[] = inputs.map(() => undefined);
   const decoded: (Decoded | undefined)[] = [];
@@ -27,11 +29,14 @@ export async function scoreBatch(
       results[i] = refused(error);
     }
   }
+  did("decode");
   const settle = async (which: readonly number[]): Promise<void> => {
     try {
       const answers = await emosllm.score(
         which.map((i) => ({ audio: decoded[i]!.samples, transcript: inputs[i]!.transcript })),
+        { onHeard: () => did("encode") },
       );
+      did("score");
       which.forEach((i, k) => (results[i] = answered(answers[k]!, decoded[i]!, inputs[i]!, { emosllm, info })));
     } catch (error) {
       // A clip that cannot be judged (silent, too short) refuses its whole batch; alone, it is refused alone.
@@ -41,6 +46,7 @@ export async function scoreBatch(
   };
   const sound = inputs.flatMap((_, i) => (decoded[i] ? [i] : []));
   if (sound.length > 0) await settle(sound);
+  did("voice");
   return results as ItemResult<"score">[];
 }
 

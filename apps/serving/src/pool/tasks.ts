@@ -114,13 +114,21 @@ export interface Tasks {
 /** Tasks whose items go one at a time: they are long, and other processes may take the next. */
 export const SINGLE: { readonly [K in TaskKind]: boolean } = { score: false, timeline: true, generate: true };
 
+/** A part of the work on a batch. */
+export interface Phase {
+  readonly name: "decode" | "encode" | "score" | "voice" | "timeline" | "generate";
+  readonly ms: number;
+}
+
 /** A key of {@link Tasks}. */
 export type TaskKind = keyof Tasks;
 
 /** What one loaded bundle is. */
 export interface ModelInfo {
   readonly id: string;
-  /** sha256 of its manifest. */
+  /** The bundle whose front end, projector and language model an adapter shares. */
+  readonly parent: string | null;
+  /** sha256 of its manifest, or of an adapter's weights. */
   readonly revision: string;
   readonly labels: readonly string[];
   readonly scheme: string;
@@ -139,6 +147,8 @@ export interface ModelInfo {
 export interface BundleSpec {
   readonly id: string;
   readonly folder: string;
+  /** Further adapters of its language model by the names that callers choose them by: folders as PEFT writes them. */
+  readonly adapters?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How a model process loads its bundles. */
@@ -185,5 +195,6 @@ export type FromProcess =
       readonly batch: number;
       readonly results: readonly ItemResult[];
       readonly modelMs: number;
+      readonly phases: readonly Phase[];
       readonly rssBytes: number;
     };

@@ -3,6 +3,7 @@ import { EmosllmError } from "@emosllm/interfaces";
 import { type TimelineSegment, emotionTimeline } from "@emosllm/model";
 import { describe } from "../voice/describe.ts";
 import { decodePayload } from "./decode.ts";
+import type { BatchContext } from "./generate-batch.ts";
 import type { LoadedModel } from "./loaded-model.ts";
 import { settled } from "./settled.ts";
 import type { ItemResult, ScoreInput, TimelineOutput } from "./tasks.ts";
@@ -11,18 +12,25 @@ import type { ItemResult, ScoreInput, TimelineOutput } from "./tasks.ts";
 export async function timelineBatch(
   model: LoadedModel,
   inputs: readonly ScoreInput[],
+  context: BatchContext,
 ): Promise<readonly ItemResult<"timeline">[]> {
   const results: ItemResult<"timeline">[] = [];
-  for (const input of inputs) results.push(await settled(() => overTime(model, input)));
+  for (const input of inputs) results.push(await settled(() => overTime(model, input, context)));
   return results;
 }
 
-async function overTime({ emosllm, info }: LoadedModel, { audio, voice, limits }: ScoreInput): Promise<TimelineOutput> {
+async function overTime(
+  { emosllm, info }: LoadedModel,
+  { audio, voice, limits }: ScoreInput,
+  { did }: BatchContext,
+): Promise<TimelineOutput> {
   const started = performance.now();
   const samples = await decodePayload(audio, info.sampleRate, limits);
   const decodeMs = performance.now() - started;
+  did("decode");
   const segments: TimelineSegment[] = [];
   for await (const segment of emotionTimeline(emosllm, blocks(samples, info.sampleRate))) segments.push(segment);
+  did("timeline");
   if (segments.length === 0) throw new EmosllmError("audio_empty", "audio: nobody speaks in this recording");
   const probabilities = meanOf(segments, info.labels);
   const best = info.labels.reduce((a, b) => ((probabilities[b] ?? 0) > (probabilities[a] ?? 0) ? b : a));

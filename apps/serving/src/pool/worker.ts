@@ -1,5 +1,6 @@
 /** @file The parent's side of one model process: its start, one batch at a time, its end. */
 import type { ChildProcess } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import { EmosllmError, type ErrorCode } from "@emosllm/interfaces";
 import { startProcess } from "./start-process.ts";
 import type {
@@ -7,6 +8,7 @@ import type {
   GenerateChunk,
   ItemResult,
   ModelInfo,
+  Phase,
   ProcessSetup,
   TaskKind,
   Tasks,
@@ -17,6 +19,7 @@ import type {
 export interface BatchDone {
   readonly results: readonly ItemResult[];
   readonly modelMs: number;
+  readonly phases: readonly Phase[];
 }
 
 /** A model process. */
@@ -57,6 +60,7 @@ const STDERR_KEPT = 2000;
 /** Starts a process and loads its bundles. Throws EmosllmError with the code that loading failed with, {@link ProcessGoneError}. */
 export async function startWorker(setup: ProcessSetup): Promise<Worker> {
   const child = startProcess();
+  yieldToParent(child.pid);
   let stderr = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-STDERR_KEPT)));
   const ended = new Promise<string>((resolve) => {
@@ -68,6 +72,15 @@ export async function startWorker(setup: ProcessSetup): Promise<Worker> {
   });
   const models = await opened(child, setup, ended);
   return connect(child, models, ended);
+}
+
+/** Models take every core there is; whoever answers callers goes first. */
+function yieldToParent(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended (which is told by its exit), or the system does not let processes be slowed down.
+  }
 }
 
 const post = (child: ChildProcess, message: ToProcess): void =>

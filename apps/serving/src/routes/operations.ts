@@ -17,6 +17,7 @@ const modelObject = (m: ModelInfo): z.output<typeof modelSchema> => ({
   base_model: m.baseModel,
   front_end: m.frontEnd,
   sample_rate: m.sampleRate,
+  parent: m.parent,
   revision: m.revision,
   tasks: [...m.tasks],
 });

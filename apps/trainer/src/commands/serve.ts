@@ -17,6 +17,11 @@ export default defineCommand({
       required: true,
       description: "folder of a trained model, or name=folder; may be given again",
     },
+    adapter: {
+      type: "string",
+      description:
+        "name=folder of a further PEFT adapter on the language model of the bundle before it; may be given again",
+    },
     host: { type: "string", default: "127.0.0.1", description: "address to listen on; 0.0.0.0 for all" },
     port: { type: "string", default: "8080", description: "0 takes a free one" },
     "api-key": {
@@ -54,11 +59,11 @@ export default defineCommand({
     log: { type: "string", default: "text", description: "text, json or none, on standard error" },
   },
   async run({ args, rawArgs }) {
-    const { createServer, listen } = await import("@emosllm/serving");
+    const { createServer, listen, tracesFromEnv } = await import("@emosllm/serving");
     const number = (name: keyof typeof args, least: number): number => numeric(name, args[name] as string, least);
     const urls = oneOf("allow-urls", args["allow-urls"], ["none", "public", "any"] as const);
     const log = LOGS[oneOf("log", args.log, Object.keys(LOGS) as (keyof typeof LOGS)[])];
-    const bundles = all(rawArgs, "bundle").map(bundleSpec);
+    const bundles = bundlesOf(rawArgs);
     const server = await createServer({
       bundles,
       keys: await readKeys(rawArgs, args["api-key-file"]),
@@ -72,6 +77,7 @@ export default defineCommand({
       maxQueue: number("max-queue", 1),
       deadlineMs: 1000 * number("deadline", 0.1),
       limits: { seconds: number("max-seconds", 1) },
+      traces: tracesOf(() => tracesFromEnv(process.env)),
       onEvent: log,
     });
     let listening;
@@ -124,6 +130,38 @@ function all(rawArgs: readonly string[], name: string): string[] {
     const next = rawArgs[i + 1];
     return word === `--${name}` && next !== undefined ? [next] : [];
   });
+}
+
+/** Each bundle with the adapters that stand after it. */
+function bundlesOf(rawArgs: readonly string[]): BundleSpec[] {
+  const bundles: BundleSpec[] = [];
+  for (const [i, word] of rawArgs.entries()) {
+    const [, name, joined] = /^--(bundle|adapter)(?:=(.*))?$/s.exec(word) ?? [];
+    const text = joined ?? rawArgs[i + 1];
+    if (name === undefined || text === undefined) continue;
+    if (name === "bundle") {
+      bundles.push(bundleSpec(text));
+      continue;
+    }
+    const at = text.indexOf("=");
+    const last = bundles.pop();
+    if (at < 1 || !last)
+      throw new EmosllmError("usage", `--adapter ${text}: expected name=folder after the --bundle it belongs to`);
+    const id = text.slice(0, at);
+    if (last.adapters && Object.hasOwn(last.adapters, id))
+      throw new EmosllmError("usage", `--adapter ${text}: there is an adapter '${id}' already`);
+    bundles.push({ ...last, adapters: { ...last.adapters, [id]: text.slice(at + 1) } });
+  }
+  return bundles;
+}
+
+/** Environment variables that are not understood are the user's to mend. */
+function tracesOf<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new EmosllmError("usage", (cause as Error).message, { cause });
+  }
 }
 
 function numeric(name: string, text: string, least: number): number {
