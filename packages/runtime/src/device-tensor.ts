@@ -1,14 +1,17 @@
 /** @file Tensors in the memory of a device: state that programs read and write without it passing through this process. */
 import type { DType } from "@emosllm/graph";
-import type * as ort from "onnxruntime-node";
 import type { HostTensor } from "./host-tensor.ts";
+
+/** Memory of a device, as the executor knows it. (A type of our own: onnxruntime's speak of web pages, which no program of Node.js has types for.) */
+export interface DeviceBuffer {
+  dispose(): void;
+}
 
 /** A value on a device, row-major. Made by {@link deviceMemory}; what it holds is read with that memory's `read`. */
 export interface DeviceTensor<D extends DType = DType> {
   readonly dtype: D;
   readonly shape: readonly number[];
-  /** The buffer, as the executor knows it. */
-  readonly buffer: ort.Tensor;
+  readonly buffer: DeviceBuffer;
 }
 
 /** What a program is fed, and where outputs may go. */

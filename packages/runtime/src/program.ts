@@ -283,7 +283,7 @@ function refuseEmpty(feeds: Readonly<Record<string, Value>>): void {
 }
 
 function toOrt(value: Value): ort.Tensor {
-  if (isOnDevice(value)) return value.buffer;
+  if (isOnDevice(value)) return value.buffer as ort.Tensor;
   const { dtype, shape, data } = value;
   if (dtype === "bf16") throw new RangeError("bf16 cannot be fed or fetched; use f32");
   // onnxruntime-node refuses shared memory.
