@@ -39,6 +39,7 @@ export function lower(
 
   const values = new Map<Tensor, string>();
   const byKey = new Map<string, string>();
+  const made = new Map<string, ValueInfo>();
   for (const t of order) {
     const x = t.inputs.map((i) => values.get(i) as string);
     const key = structuralKey(t, x);
@@ -52,6 +53,7 @@ export function lower(
             ? constantValue(builder, t)
             : (table[t.op as LoweredOp] as Lowering<OpName>)(builder, t, x);
       byKey.set(key, value);
+      if (WHOLE.has(t.dtype) && !made.has(value)) made.set(value, { name: value, dtype: t.dtype, shape: t.shape });
     }
     values.set(t, value);
   }
@@ -66,6 +68,7 @@ export function lower(
     Object.entries(outputs).map(([name, t]) => [`out:${name}`, values.get(t) as string]),
   );
   const prepack = builder.nodes.some(byIntegers);
+  const inner = builder.nodes.flatMap((n) => n.outputs.flatMap((v) => made.get(v) ?? []));
   const read = new Set(builder.nodes.flatMap((n) => n.inputs));
   // A transposed packing is only read by gradients: programs without need not open it.
   const initializers = builder.initializers.filter((i) => read.has(i.name));
@@ -75,6 +78,7 @@ export function lower(
     inputs: [...inputs.values()].map((t) => ({ name: inputValue(t), dtype: t.dtype, shape: t.shape })),
     overridable: prepack ? keptMapped(builder.nodes, initializers) : [],
     outputs: outputInfo,
+    inner,
   });
   return {
     bytes,
@@ -120,6 +124,9 @@ function keptMapped(nodes: readonly Node[], initializers: readonly Initializer[]
     dtype === "f32" && !(data instanceof Uint8Array) && !packed.has(name) ? [{ name, dtype, shape }] : [],
   );
 }
+
+/** Types whose shapes between are told: see `OnnxModel.inner`. */
+const WHOLE: ReadonlySet<DType> = new Set(["i64", "i32", "bool"]);
 
 const inputValue = (t: Tensor): string => `in:${(t.attrs as { name: string }).name}`;
 
