@@ -1,6 +1,6 @@
 """Makes clips of synthetic speech for comparisons: espeak-ng voices at many pitches, rates, ranges and levels, with faint noise.
 
-    python tools/oracle/speech_clips.py FOLDER [COUNT]
+    python tools/oracle/speech_clips.py FOLDER [COUNT [SEED]]
 
 Needs espeak-ng, numpy, scipy, soundfile. The same folder comes out each time (16 kHz, mono, 16 bit).
 """
@@ -45,7 +45,7 @@ def clip(i: int, rng: np.random.Generator) -> np.ndarray:
 def main() -> None:
     folder, count = pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 200
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(int(sys.argv[3]) if len(sys.argv) > 3 else 7)
     for i in range(count):
         soundfile.write(folder / f"clip{i:03d}.wav", clip(i, rng), 16000, subtype="PCM_16")
 

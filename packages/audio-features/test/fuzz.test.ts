@@ -8,6 +8,8 @@ import { fixturePath, seeded } from "./fixtures.ts";
 
 /** EMOSLLM_FULL=1 runs 2,000 files of each format; else as many as a few seconds allow. */
 const full = process.env["EMOSLLM_FULL"] === "1";
+/** Other damage than usual. */
+const seed = Number(process.env["EMOSLLM_SEED"] ?? 0);
 
 type Mutation = (bytes: Uint8Array, random: () => number) => Uint8Array;
 const place = (bytes: Uint8Array, random: () => number): number =>
@@ -57,7 +59,7 @@ function repairOgg(bytes: Uint8Array): void {
 }
 
 async function fuzz(name: string, bytes: Uint8Array, count: number): Promise<{ decoded: number; refused: number }> {
-  const random = seeded(name.length * 1000 + bytes.length);
+  const random = seeded(name.length * 1000 + bytes.length + seed);
   const kinds = Object.keys(MUTATIONS);
   const outcome = { decoded: 0, refused: 0 };
   for (let i = 0; i < count; i++) {

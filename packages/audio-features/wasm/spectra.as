@@ -15,6 +15,14 @@
   v128.store(yi + offset, add<T>(mul<T>(tr, d), mul<T>(ti, c)));
 }
 
+/** Stores a result of a pass, times the twiddle at `index` of `w` unless that is 1. */
+@inline function out<T>(unit: bool, yr: usize, yi: usize, offset: usize, tr: v128, ti: v128, w: usize, index: usize): void {
+  if (unit) {
+    v128.store(yr + offset, tr);
+    v128.store(yi + offset, ti);
+  } else put<T>(yr, yi, offset, tr, ti, each<T>(w, index), each<T>(w, index + 1));
+}
+
 /** Stockham passes: `m` butterflies of neighbours `s` values apart; `tw` holds cos and sin for each of the radix outputs of each p. */
 function pass2Of<T>(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
   const row = <usize>s * sizeof<T>();
@@ -84,35 +92,87 @@ function pass4Of<T>(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, 
   }
 }
 
-function pass5Of<T>(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
-  const row = <usize>s * sizeof<T>();
-  const far = row * m;
+/** One `p` of a radix 5 pass; `unit`: its twiddles are 1. */
+@inline function rows5<T>(unit: bool, p: i32, row: usize, far: usize, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
   const cos1 = v128.splat<T>(<T>0.30901699437494745), cos2 = v128.splat<T>(<T>-0.8090169943749475);
   const sin1 = v128.splat<T>(<T>0.9510565162951535), sin2 = v128.splat<T>(<T>0.5877852522924731);
-  for (let p = 0; p < m; p++) {
-    const w = tw + <usize>p * 10 * sizeof<T>();
-    const from = row * p;
-    const y = row * 5 * p;
-    for (let q: usize = 0; q < row; q += 16) {
-      const a = from + q, b = a + far, c = b + far, d = c + far, e = d + far;
-      const ar = at(xr + a), ai = at(xi + a);
-      const t1r = add<T>(at(xr + b), at(xr + e)), t1i = add<T>(at(xi + b), at(xi + e));
-      const t3r = sub<T>(at(xr + b), at(xr + e)), t3i = sub<T>(at(xi + b), at(xi + e));
-      const t2r = add<T>(at(xr + c), at(xr + d)), t2i = add<T>(at(xi + c), at(xi + d));
-      const t4r = sub<T>(at(xr + c), at(xr + d)), t4i = sub<T>(at(xi + c), at(xi + d));
-      const m1r = add<T>(ar, add<T>(mul<T>(cos1, t1r), mul<T>(cos2, t2r))), m1i = add<T>(ai, add<T>(mul<T>(cos1, t1i), mul<T>(cos2, t2i)));
-      const m2r = add<T>(ar, add<T>(mul<T>(cos2, t1r), mul<T>(cos1, t2r))), m2i = add<T>(ai, add<T>(mul<T>(cos2, t1i), mul<T>(cos1, t2i)));
-      const n1r = add<T>(mul<T>(sin1, t3r), mul<T>(sin2, t4r)), n1i = add<T>(mul<T>(sin1, t3i), mul<T>(sin2, t4i));
-      const n2r = sub<T>(mul<T>(sin2, t3r), mul<T>(sin1, t4r)), n2i = sub<T>(mul<T>(sin2, t3i), mul<T>(sin1, t4i));
-      const z = y + q;
-      v128.store(yr + z, add<T>(ar, add<T>(t1r, t2r)));
-      v128.store(yi + z, add<T>(ai, add<T>(t1i, t2i)));
-      put<T>(yr, yi, z + row, add<T>(m1r, n1i), sub<T>(m1i, n1r), each<T>(w, 2), each<T>(w, 3));
-      put<T>(yr, yi, z + row * 2, add<T>(m2r, n2i), sub<T>(m2i, n2r), each<T>(w, 4), each<T>(w, 5));
-      put<T>(yr, yi, z + row * 3, sub<T>(m2r, n2i), add<T>(m2i, n2r), each<T>(w, 6), each<T>(w, 7));
-      put<T>(yr, yi, z + row * 4, sub<T>(m1r, n1i), add<T>(m1i, n1r), each<T>(w, 8), each<T>(w, 9));
-    }
+  const w = tw + <usize>p * 10 * sizeof<T>();
+  const from = row * p;
+  const y = row * 5 * p;
+  for (let q: usize = 0; q < row; q += 16) {
+    const a = from + q, b = a + far, c = b + far, d = c + far, e = d + far;
+    const ar = at(xr + a), ai = at(xi + a);
+    const t1r = add<T>(at(xr + b), at(xr + e)), t1i = add<T>(at(xi + b), at(xi + e));
+    const t3r = sub<T>(at(xr + b), at(xr + e)), t3i = sub<T>(at(xi + b), at(xi + e));
+    const t2r = add<T>(at(xr + c), at(xr + d)), t2i = add<T>(at(xi + c), at(xi + d));
+    const t4r = sub<T>(at(xr + c), at(xr + d)), t4i = sub<T>(at(xi + c), at(xi + d));
+    const m1r = add<T>(ar, add<T>(mul<T>(cos1, t1r), mul<T>(cos2, t2r))), m1i = add<T>(ai, add<T>(mul<T>(cos1, t1i), mul<T>(cos2, t2i)));
+    const m2r = add<T>(ar, add<T>(mul<T>(cos2, t1r), mul<T>(cos1, t2r))), m2i = add<T>(ai, add<T>(mul<T>(cos2, t1i), mul<T>(cos1, t2i)));
+    const n1r = add<T>(mul<T>(sin1, t3r), mul<T>(sin2, t4r)), n1i = add<T>(mul<T>(sin1, t3i), mul<T>(sin2, t4i));
+    const n2r = sub<T>(mul<T>(sin2, t3r), mul<T>(sin1, t4r)), n2i = sub<T>(mul<T>(sin2, t3i), mul<T>(sin1, t4i));
+    const z = y + q;
+    v128.store(yr + z, add<T>(ar, add<T>(t1r, t2r)));
+    v128.store(yi + z, add<T>(ai, add<T>(t1i, t2i)));
+    out<T>(unit, yr, yi, z + row, add<T>(m1r, n1i), sub<T>(m1i, n1r), w, 2);
+    out<T>(unit, yr, yi, z + row * 2, add<T>(m2r, n2i), sub<T>(m2i, n2r), w, 4);
+    out<T>(unit, yr, yi, z + row * 3, sub<T>(m2r, n2i), add<T>(m2i, n2r), w, 6);
+    out<T>(unit, yr, yi, z + row * 4, sub<T>(m1r, n1i), add<T>(m1i, n1r), w, 8);
   }
+}
+
+function pass5Of<T>(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
+  const row = <usize>s * sizeof<T>();
+  rows5<T>(true, 0, row, row * m, tw, xr, xi, yr, yi);
+  for (let p = 1; p < m; p++) rows5<T>(false, p, row, row * m, tw, xr, xi, yr, yi);
+}
+
+/** One `p` of a radix 8 pass: transforms of the even and of the odd inputs, then the eighth roots of unity. */
+@inline function rows8<T>(unit: bool, p: i32, row: usize, far: usize, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
+  const root = v128.splat<T>(<T>0.7071067811865476);
+  const w = tw + <usize>p * 16 * sizeof<T>();
+  const from = row * p;
+  const y = row * 8 * p;
+  for (let q: usize = 0; q < row; q += 16) {
+    let a = from + q, b = a + far * 2, c = b + far * 2, d = c + far * 2;
+    let sr = add<T>(at(xr + a), at(xr + c)), si = add<T>(at(xi + a), at(xi + c));
+    let ur = sub<T>(at(xr + a), at(xr + c)), ui = sub<T>(at(xi + a), at(xi + c));
+    let tr = add<T>(at(xr + b), at(xr + d)), ti = add<T>(at(xi + b), at(xi + d));
+    let vr = sub<T>(at(xi + b), at(xi + d)), vi = sub<T>(at(xr + d), at(xr + b));
+    const e0r = add<T>(sr, tr), e0i = add<T>(si, ti), e2r = sub<T>(sr, tr), e2i = sub<T>(si, ti);
+    const e1r = add<T>(ur, vr), e1i = add<T>(ui, vi), e3r = sub<T>(ur, vr), e3i = sub<T>(ui, vi);
+    a += far;
+    b += far;
+    c += far;
+    d += far;
+    sr = add<T>(at(xr + a), at(xr + c));
+    si = add<T>(at(xi + a), at(xi + c));
+    ur = sub<T>(at(xr + a), at(xr + c));
+    ui = sub<T>(at(xi + a), at(xi + c));
+    tr = add<T>(at(xr + b), at(xr + d));
+    ti = add<T>(at(xi + b), at(xi + d));
+    vr = sub<T>(at(xi + b), at(xi + d));
+    vi = sub<T>(at(xr + d), at(xr + b));
+    const o0r = add<T>(sr, tr), o0i = add<T>(si, ti), o2r = sub<T>(si, ti), o2i = sub<T>(tr, sr);
+    let fr = add<T>(ur, vr), fi = add<T>(ui, vi), gr = sub<T>(ur, vr), gi = sub<T>(ui, vi);
+    const o1r = mul<T>(root, add<T>(fr, fi)), o1i = mul<T>(root, sub<T>(fi, fr));
+    const o3r = mul<T>(root, sub<T>(gi, gr)), o3i = mul<T>(root, add<T>(gi, gr));
+    const z = y + q;
+    v128.store(yr + z, add<T>(e0r, o0r));
+    v128.store(yi + z, add<T>(e0i, o0i));
+    out<T>(unit, yr, yi, z + row, add<T>(e1r, o1r), add<T>(e1i, o1i), w, 2);
+    out<T>(unit, yr, yi, z + row * 2, add<T>(e2r, o2r), add<T>(e2i, o2i), w, 4);
+    out<T>(unit, yr, yi, z + row * 3, add<T>(e3r, o3r), sub<T>(e3i, o3i), w, 6);
+    out<T>(unit, yr, yi, z + row * 4, sub<T>(e0r, o0r), sub<T>(e0i, o0i), w, 8);
+    out<T>(unit, yr, yi, z + row * 5, sub<T>(e1r, o1r), sub<T>(e1i, o1i), w, 10);
+    out<T>(unit, yr, yi, z + row * 6, sub<T>(e2r, o2r), sub<T>(e2i, o2i), w, 12);
+    out<T>(unit, yr, yi, z + row * 7, sub<T>(e3r, o3r), add<T>(e3i, o3i), w, 14);
+  }
+}
+
+function pass8Of<T>(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void {
+  const row = <usize>s * sizeof<T>();
+  rows8<T>(true, 0, row, row * m, tw, xr, xi, yr, yi);
+  for (let p = 1; p < m; p++) rows8<T>(false, p, row, row * m, tw, xr, xi, yr, yi);
 }
 
 /** Any radix by the definition; `roots` holds cos and sin of the radix-th roots of unity. */
@@ -149,23 +209,33 @@ function packOf<T>(input: usize, xr: usize, xi: usize, length: i32, lanes: i32):
     }
 }
 
-/** The spectrum of a real signal from that of its even and odd samples; `tw` holds cos and sin of 2 pi k / size, halved. */
+/**
+ * The spectrum of a real signal from that of its even and odd samples; `tw` holds cos and sin of 2 pi k / size, halved. Bins k and
+ * length - k come from the same two values.
+ */
 function unpackOf<T>(zr: usize, zi: usize, re: usize, im: usize, tw: usize, length: i32, lanes: i32, power: bool): void {
   const row = <usize>lanes * sizeof<T>();
   const half = v128.splat<T>(<T>0.5);
-  for (let k = 0; k <= length; k++) {
+  const last = row * length;
+  for (let k = 0; k <= length >> 1; k++) {
     const c = each<T>(tw, <usize>k << 1), d = each<T>(tw, (<usize>k << 1) + 1);
-    const p = row * (k == length ? 0 : k);
-    const r = row * (k == 0 ? 0 : length - k);
+    const p = row * k;
+    const r = k == 0 ? 0 : last - p;
     for (let q: usize = 0; q < row; q += 16) {
       const pr = at(zr + p + q), pi = at(zi + p + q), rr = at(zr + r + q), ri = at(zi + r + q);
       const dr = sub<T>(pr, rr), di = add<T>(pi, ri);
-      const xr = add<T>(mul<T>(half, add<T>(pr, rr)), sub<T>(mul<T>(c, di), mul<T>(d, dr)));
-      const xi = sub<T>(mul<T>(half, sub<T>(pi, ri)), add<T>(mul<T>(c, dr), mul<T>(d, di)));
-      if (power) v128.store(re + row * k + q, add<T>(mul<T>(xr, xr), mul<T>(xi, xi)));
-      else {
-        v128.store(re + row * k + q, xr);
-        v128.store(im + row * k + q, xi);
+      const sr = mul<T>(half, add<T>(pr, rr)), si = mul<T>(half, sub<T>(pi, ri));
+      const tr = sub<T>(mul<T>(c, di), mul<T>(d, dr)), ti = add<T>(mul<T>(c, dr), mul<T>(d, di));
+      const ar = add<T>(sr, tr), ai = sub<T>(si, ti), br = sub<T>(sr, tr), bi = add<T>(si, ti);
+      const far = last - p + q;
+      if (power) {
+        v128.store(re + far, add<T>(mul<T>(br, br), mul<T>(bi, bi)));
+        v128.store(re + p + q, add<T>(mul<T>(ar, ar), mul<T>(ai, ai)));
+      } else {
+        v128.store(re + far, br);
+        v128.store(im + far, v128.neg<T>(bi));
+        v128.store(re + p + q, ar);
+        v128.store(im + p + q, ai);
       }
     }
   }
@@ -179,6 +249,8 @@ export function pass4(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize
 export function pass432(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass4Of<f32>(m, s, tw, xr, xi, yr, yi); }
 export function pass5(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass5Of<f64>(m, s, tw, xr, xi, yr, yi); }
 export function pass532(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass5Of<f32>(m, s, tw, xr, xi, yr, yi); }
+export function pass8(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass8Of<f64>(m, s, tw, xr, xi, yr, yi); }
+export function pass832(m: i32, s: i32, tw: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { pass8Of<f32>(m, s, tw, xr, xi, yr, yi); }
 export function passAny(radix: i32, m: i32, s: i32, tw: usize, roots: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { passAnyOf<f64>(radix, m, s, tw, roots, xr, xi, yr, yi); }
 export function passAny32(radix: i32, m: i32, s: i32, tw: usize, roots: usize, xr: usize, xi: usize, yr: usize, yi: usize): void { passAnyOf<f32>(radix, m, s, tw, roots, xr, xi, yr, yi); }
 export function pack(input: usize, xr: usize, xi: usize, length: i32, lanes: i32): void { packOf<f64>(input, xr, xi, length, lanes); }
@@ -328,6 +400,26 @@ export function rows32(values: usize, bands: i32, out: usize, most: usize): void
     for (let l = 0; l < 4; l++) store<f32>(out + row * l + (<usize>b << 2), load<f32>(values + (<usize>b << 4) + (<usize>l << 2)));
   }
   v128.store(most, high);
+}
+
+/** Whether `count` (a multiple of 4) values are finite: 0 times them adds up to 0. */
+export function finite32(values: usize, count: i32): bool {
+  const zero = f32x4.splat(0);
+  let a = zero, b = zero;
+  const end = values + (<usize>count << 2);
+  for (; values + 32 <= end; values += 32) {
+    a = add<f32>(a, mul<f32>(at(values), zero));
+    b = add<f32>(b, mul<f32>(at(values + 16), zero));
+  }
+  for (; values < end; values += 16) a = add<f32>(a, mul<f32>(at(values), zero));
+  return i32x4.all_true(f32x4.eq(add<f32>(a, b), zero));
+}
+
+/** Whisper's scale, in place: no lower than `floor`, a quarter of it, plus 1; `count` is a multiple of 4. */
+export function scale32(values: usize, count: i32, floor: f32): void {
+  const least = f32x4.splat(floor), quarter = f32x4.splat(0.25), one = f32x4.splat(1);
+  for (let end = values + (<usize>count << 2); values < end; values += 16)
+    v128.store(values, add<f32>(mul<f32>(f32x4.pmax(least, at(values)), quarter), one));
 }
 
 /**

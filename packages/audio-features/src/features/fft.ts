@@ -32,19 +32,19 @@ export interface RealFft<A extends Float64Array | Float32Array = Float64Array> {
   readonly kernel: Kernel;
 }
 
-type FastRadix = 2 | 3 | 4 | 5;
+type FastRadix = 2 | 3 | 4 | 5 | 8;
 /** The kernel's name of each pass. */
 const PASSES = {
-  double: { 2: "pass2", 3: "pass3", 4: "pass4", 5: "pass5" },
-  single: { 2: "pass232", 3: "pass332", 4: "pass432", 5: "pass532" },
+  double: { 2: "pass2", 3: "pass3", 4: "pass4", 5: "pass5", 8: "pass8" },
+  single: { 2: "pass232", 3: "pass332", 4: "pass432", 5: "pass532", 8: "pass832" },
 } as const;
 
 function factors(n: number): number[] {
   const out: number[] = [];
-  const candidates = [4, 2, 3, 5];
+  const candidates = [8, 4, 2, 3, 5];
   let rest = n;
   for (let i = 0; rest > 1; i++) {
-    const p = candidates[i] ?? 2 * i - 1;
+    const p = candidates[i] ?? 2 * i - 3;
     for (; rest % p === 0; rest /= p) out.push(p);
   }
   return out;

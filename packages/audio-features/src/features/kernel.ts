@@ -2,12 +2,13 @@
 import { SPECTRA_WASM } from "../generated/spectra-wasm.ts";
 
 /** The functions of `wasm/spectra.as`; every argument is a number, pointers are bytes. */
-type KernelFunction = (...args: number[]) => void;
+type KernelFunction = (...args: number[]) => number | void;
 type Typed =
   | "pass2"
   | "pass3"
   | "pass4"
   | "pass5"
+  | "pass8"
   | "passAny"
   | "pack"
   | "unpack"
@@ -15,7 +16,7 @@ type Typed =
   | "filterbank"
   | "logarithm";
 /** Those that end in 32 work in single precision. */
-type KernelName = Typed | `${Typed}32` | "mirror" | "rows32" | "subharmonics";
+type KernelName = Typed | `${Typed}32` | "mirror" | "rows32" | "scale32" | "finite32" | "subharmonics";
 
 /** A kernel and its memory. */
 export interface Kernel {

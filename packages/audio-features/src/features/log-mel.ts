@@ -1,4 +1,5 @@
 /** @file Whisper's log-mel spectrogram, as openai/whisper `log_mel_spectrogram` and transformers' WhisperFeatureExtractor compute it. */
+import { whisperScale } from "./_blocks32.ts";
 import { numbered, type FeatureFrames } from "./feature-frames.ts";
 import { sharedFilterbank } from "./mel.ts";
 import { logMelRows } from "./mel-rows.ts";
@@ -78,10 +79,7 @@ export function finished(
   const silence = Math.log10(FLOOR);
   data.fill(silence, soundingFrames(used, length) * melBins);
   const floor = Math.max(loudest, silence) - 8;
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i]!;
-    data[i] = (value > floor ? value : floor) * 0.25 + 1;
-  }
+  whisperScale(data, floor);
   return { data, ...frameTimes(data.length / melBins, melBins) };
 }
 

@@ -42,11 +42,14 @@ function planOf({ fftSize, window, hop, bank, log }: Required<MelFrames>): RowsP
   spans.set(bank.filters.flatMap((f) => [f.first, f.weights.length]));
   const [chunk, rows, mel, most] = [f32(room), f32(CHUNK * bands), f32(bands * LANES), f32(LANES)];
   const { even, odd, re } = plan;
+  const padded = window.length < fftSize;
   const run = (begin: number, end: number): void => {
     for (let t = begin; t < end; t += LANES) {
       // the transform leaves its work behind where a short window leaves zeros
-      even.fill(0, Math.ceil(window.length / 2) * LANES);
-      odd.fill(0, Math.floor(window.length / 2) * LANES);
+      if (padded) {
+        even.fill(0, Math.ceil(window.length / 2) * LANES);
+        odd.fill(0, Math.floor(window.length / 2) * LANES);
+      }
       const first = chunk.byteOffset + 4 * hop * t;
       wasm.frames32(first, hop, shape, window.length, even.byteOffset, odd.byteOffset);
       plan.runPowerPacked();
