@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  test: { projects: ["packages/*", "apps/*", "tools/*/vitest.config.ts"] },
+  // Vitest keeps one core for itself; it hardly uses it.
+  test: { projects: ["packages/*", "apps/*", "tools/*/vitest.config.ts"], maxWorkers: "100%" },
 });
