@@ -83,4 +83,5 @@ def main(out: str) -> None:
     save_file({k: np.ascontiguousarray(v if v.dtype == np.int16 else v.astype(np.float32)) for k, v in tensors.items()}, out)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

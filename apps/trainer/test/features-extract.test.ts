@@ -72,6 +72,19 @@ test("extract: wrong usage is named", async () => {
       ["extract", at("a.wav"), "--features", "f0", "--settings", '{"nMels":3}', "--out", at("x")],
       "f0 has no setting nMels",
     ],
+    ...(
+      [
+        ["kaldi-fbank", '{"numMelBins":1000000000}', "expected a whole number from 1 to 4096"],
+        ["kaldi-fbank", '{"frameShift":"x"}', 'frameShift of kaldi-fbank is "x", expected a number'],
+        ["librosa-mfcc", '{"nMfcc":1.5}', "nMfcc of librosa-mfcc is 1.5, expected a whole number"],
+        ["whisper-log-mel", '{"padSeconds":1e12}', "expected a number from 0.01 to 86400, or null"],
+      ] as const
+    ).map(([kind, settings, message]): [string[], string] => [
+      ["extract", at("a.wav"), "--features", kind, "--settings", settings, "--out", at("x")],
+      message,
+    ]),
+    [["extract", at("a.wav"), "--features", "f0", "--out", at("none/x")], `there is no folder ${at("none")}`],
+    [["extract", at("a.wav"), "--features", "f0", "--out", folder], "is a folder; expected a file"],
   ];
   for (const [argv, message] of cases) {
     const { code, err } = await run(...argv);

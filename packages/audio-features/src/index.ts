@@ -64,7 +64,7 @@ export {
   type LibrosaMelOptions,
   type LibrosaMfccOptions,
 } from "./features/librosa.ts";
-export { extractFeatures, FEATURE_KINDS, type FeatureSettings } from "./features/kinds.ts";
+export { assertFeatureSettings, extractFeatures, FEATURE_KINDS, type FeatureSettings } from "./features/kinds.ts";
 export { logMel, type LogMelOptions } from "./features/log-mel.ts";
 export {
   hzToMel,

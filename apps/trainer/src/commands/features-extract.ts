@@ -1,6 +1,14 @@
 /** @file `emosllm features extract`: features of sound files as one safetensors file, one tensor per input. */
-import { basename } from "node:path";
-import { extractFeatures, FEATURE_KINDS, type FeatureFrames, loadSpeech } from "@emosllm/audio-features";
+import { access, constants, stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import {
+  assertFeatureSettings,
+  extractFeatures,
+  FEATURE_KINDS,
+  type FeatureFrames,
+  type FeatureSettings,
+  loadSpeech,
+} from "@emosllm/audio-features";
 import { type StoredTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 import { defineCommand } from "citty";
@@ -15,6 +23,28 @@ function sampleRateArg(text: string): number {
   if (!Number.isInteger(rate) || rate < 1000 || rate > 768_000)
     throw new EmosllmError("usage", `--sample-rate ${text}: expected a whole number of Hz from 1000 to 768000`);
   return rate;
+}
+
+function settingsArg(kind: string, settings: FeatureSettings): void {
+  try {
+    assertFeatureSettings(kind, settings);
+  } catch (cause) {
+    throw new EmosllmError("usage", `--settings: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Says before the work, not after it, that a file cannot be written. */
+async function writableArg(file: string): Promise<void> {
+  const folder = dirname(resolve(file));
+  const wrong = (why: string): EmosllmError =>
+    new EmosllmError("usage", `--out ${file}: ${why}; expected a file in a folder that can be written to`);
+  const parent = await stat(folder).catch(() => undefined);
+  if (parent === undefined) throw wrong(`there is no folder ${folder}`);
+  if (!parent.isDirectory()) throw wrong(`${folder} is not a folder`);
+  if ((await stat(file).catch(() => undefined))?.isDirectory()) throw wrong("is a folder");
+  await access(folder, constants.W_OK).catch(() => {
+    throw wrong(`${folder} cannot be written to`);
+  });
 }
 
 /** `files` by their base names, which become the tensors' names. */
@@ -54,6 +84,8 @@ const extract: AnyCommand = defineCommand({
     if (!KINDS.includes(kind))
       throw new EmosllmError("usage", `--features ${kind}: expected one of ${KINDS.join(", ")}`);
     const settings = parseSettings(args.settings);
+    if (!ENCODER_KINDS.includes(kind)) settingsArg(kind, settings);
+    await writableArg(args.out);
     const named = byBaseName(args._);
     const asked = args["sample-rate"] === undefined ? undefined : sampleRateArg(args["sample-rate"]);
     const encoder = ENCODER_KINDS.includes(kind) ? await openEncoderFeatures(args) : undefined;

@@ -3,7 +3,7 @@
  * others into a shard that never changes again. Every file appears by rename, shards are named by their content, and nothing is
  * ever rewritten: so writers need no lock, a killed one loses the clip in flight, and equal work gives equal files.
  */
-import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { loadSafetensors, type StoredTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
@@ -15,6 +15,7 @@ import {
   fileHash,
   listed,
   makeStore,
+  makeWriterFolder,
   type Place,
   places,
   publishText,
@@ -96,7 +97,7 @@ export async function openFeatureCache(folder: string, identity: FeatureIdentity
     const folder = writerFolder(paths);
     const prepared = join(folder, "tensors");
     try {
-      await mkdir(folder, { recursive: true });
+      await makeWriterFolder(paths, folder);
       await writeSafetensors(prepared, tensors, metadata);
       await rename(prepared, await name(prepared));
     } catch (cause) {

@@ -78,6 +78,24 @@ export async function listed(folder: string, suffix: string = SUFFIX): Promise<s
 export const writerFolder = (paths: StorePaths): string =>
   join(paths.work, `${hostname()}.${process.pid}.${randomBytes(6).toString("hex")}`);
 
+const TRIES = 100;
+
+/** Makes a folder of {@link writerFolder}. The last writer removes `work`, perhaps just now: then it is made again. */
+export async function makeWriterFolder(paths: StorePaths, folder: string): Promise<void> {
+  // not `recursive`: Node fails with ENOTDIR when the parent goes while it looks
+  for (let i = 1; ; i++) {
+    try {
+      await mkdir(paths.work).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "EEXIST") throw error;
+      });
+      await mkdir(folder);
+      return;
+    } catch (error) {
+      if (i === TRIES || !missing(error)) throw error;
+    }
+  }
+}
+
 /** Removes what writers of this machine that are no more have left behind. */
 export async function removeAbandoned(paths: StorePaths): Promise<void> {
   for (const name of await readdir(paths.work).catch(() => [])) {
@@ -102,7 +120,7 @@ export async function publishText(paths: StorePaths, file: string, text: string)
   const folder = writerFolder(paths);
   const temporary = join(folder, "text");
   try {
-    await mkdir(folder, { recursive: true });
+    await makeWriterFolder(paths, folder);
     const handle = await open(temporary, "wx");
     try {
       await handle.writeFile(text);

@@ -18,7 +18,7 @@ export interface KaldiFbankOptions {
   preemphasisCoefficient?: number;
   removeDcOffset?: boolean;
   /** Default `povey`. */
-  windowType?: Exclude<WindowName, "gauss">;
+  windowType?: Exclude<WindowName, "gauss"> | "hanning";
   blackmanCoeff?: number;
   /** Next power of two for the FFT. Default true. */
   roundToPowerOfTwo?: boolean;
@@ -78,7 +78,10 @@ export function kaldiFbank(samples: Samples, sampleRate: number, options: KaldiF
     ? 1 + Math.floor((samples.length - size) / shift)
     : Math.floor((samples.length + Math.floor(shift / 2)) / shift);
   const fftSize = roundToPowerOfTwo ? 2 ** Math.ceil(Math.log2(size)) : size;
-  const window = sharedWindow(windowType, size, { periodic: false, blackmanCoefficient: blackmanCoeff });
+  const window = sharedWindow(windowType === "hanning" ? "hann" : windowType, size, {
+    periodic: false,
+    blackmanCoefficient: blackmanCoeff,
+  });
   const bank = sharedFilterbank({
     sampleRate,
     fftSize,

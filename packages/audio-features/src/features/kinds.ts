@@ -7,22 +7,36 @@ import { kaldiFbank } from "./kaldi.ts";
 import { librosaMel, librosaMfcc } from "./librosa.ts";
 import { logMel } from "./log-mel.ts";
 import { prosodyFrames } from "./prosody-frames.ts";
+import { flag, number, oneOf, orNull, type Setting, whole } from "./_settings.ts";
 import type { Samples } from "./spectra.ts";
+import { WINDOWS } from "./window.ts";
 
 /** Settings by name, as JSON has them. */
 export type FeatureSettings = Readonly<Record<string, unknown>>;
 
 interface FeatureKindEntry {
-  /** Names of the settings that it takes: those of its function's options. */
-  readonly settings: readonly string[];
+  /** What each setting accepts: those of its function's options. */
+  readonly settings: Readonly<Record<string, Setting>>;
   readonly compute: (samples: Samples, sampleRate: number, settings: FeatureSettings) => FeatureFrames;
 }
 
-const MEL = ["nFft", "hopLength", "winLength", "window", "center", "power", "nMels", "fMin", "fMax", "htk", "norm"];
+const MEL: Readonly<Record<string, Setting>> = {
+  nFft: whole(2, 1 << 20),
+  hopLength: whole(1, 1 << 20),
+  winLength: whole(1, 1 << 20),
+  window: oneOf(WINDOWS),
+  center: flag,
+  power: number(0.01, 10),
+  nMels: whole(1, 4096),
+  fMin: number(0, 400_000),
+  fMax: number(0, 400_000),
+  htk: flag,
+  norm: oneOf(["slaney", "none"]),
+};
 
 const KINDS: Readonly<Record<string, FeatureKindEntry>> = {
   waveform: {
-    settings: [],
+    settings: {},
     compute: (x, rate) => ({
       data: Float32Array.from(x),
       frames: x.length,
@@ -32,51 +46,67 @@ const KINDS: Readonly<Record<string, FeatureKindEntry>> = {
       hopSeconds: 1 / rate,
     }),
   },
-  "whisper-log-mel": { settings: ["melBins", "padSeconds"], compute: (x, rate, s) => logMel(x, rate, s) },
+  "whisper-log-mel": {
+    settings: { melBins: whole(1, 4096), padSeconds: orNull(number(0.01, 86_400)) },
+    compute: (x, rate, s) => logMel(x, rate, s),
+  },
   "kaldi-fbank": {
-    settings: [
-      "frameLength",
-      "frameShift",
-      "numMelBins",
-      "lowFreq",
-      "highFreq",
-      "preemphasisCoefficient",
-      "removeDcOffset",
-      "windowType",
-      "blackmanCoeff",
-      "roundToPowerOfTwo",
-      "snipEdges",
-      "usePower",
-      "useLogFbank",
-      "useEnergy",
-      "rawEnergy",
-      "energyFloor",
-      "subtractMean",
-    ],
+    settings: {
+      frameLength: number(0.1, 10_000),
+      frameShift: number(0.1, 10_000),
+      numMelBins: whole(1, 4096),
+      lowFreq: number(0, 400_000),
+      highFreq: number(-400_000, 400_000),
+      preemphasisCoefficient: number(0, 1),
+      removeDcOffset: flag,
+      windowType: oneOf(["hanning", ...WINDOWS.filter((name) => name !== "gauss")]),
+      blackmanCoeff: number(0, 1),
+      roundToPowerOfTwo: flag,
+      snipEdges: flag,
+      usePower: flag,
+      useLogFbank: flag,
+      useEnergy: flag,
+      rawEnergy: flag,
+      energyFloor: number(0, 1e300),
+      subtractMean: flag,
+    },
     compute: (x, rate, s) => kaldiFbank(x, rate, s),
   },
   "librosa-mel": { settings: MEL, compute: (x, rate, s) => librosaMel(x, rate, s) },
-  "librosa-mfcc": { settings: [...MEL, "nMfcc", "lifter", "topDb"], compute: (x, rate, s) => librosaMfcc(x, rate, s) },
+  "librosa-mfcc": {
+    settings: { ...MEL, nMfcc: whole(1, 4096), lifter: number(0, 1e6), topDb: orNull(number(0, 1e6)) },
+    compute: (x, rate, s) => librosaMfcc(x, rate, s),
+  },
   f0: {
-    settings: [
-      "fMin",
-      "fMax",
-      "hopSeconds",
-      "voicingThreshold",
-      "silenceThreshold",
-      "octaveCost",
-      "octaveJumpCost",
-      "voicedUnvoicedCost",
-    ],
+    settings: {
+      fMin: number(1, 400_000),
+      fMax: number(1, 400_000),
+      hopSeconds: number(1e-4, 10),
+      voicingThreshold: number(0, 1),
+      silenceThreshold: number(0, 1),
+      octaveCost: number(0, 10),
+      octaveJumpCost: number(0, 10),
+      voicedUnvoicedCost: number(0, 10),
+    },
     compute: (x, rate, s) => f0Frames(x, rate, s),
   },
   "prosody-frames": {
-    settings: ["melBins", "hopSeconds", "fMin", "fMax", "deltas", "normalise"],
+    settings: {
+      melBins: whole(1, 4096),
+      hopSeconds: number(1e-4, 10),
+      fMin: number(1, 400_000),
+      fMax: number(1, 400_000),
+      deltas: flag,
+      normalise: {
+        expected: "none, clip, or an object of statistics",
+        accepts: (value) => value === "none" || value === "clip" || (typeof value === "object" && value !== null),
+      },
+    },
     compute: (x, rate, s) => prosodyFrames(x, rate, s),
   },
-  "egemaps-lld": { settings: [], compute: (x, rate) => egemapsLld(x, rate) },
+  "egemaps-lld": { settings: {}, compute: (x, rate) => egemapsLld(x, rate) },
   egemaps: {
-    settings: [],
+    settings: {},
     compute: (x, rate) => {
       const values = egemaps(x, rate);
       return {
@@ -95,8 +125,28 @@ const KINDS: Readonly<Record<string, FeatureKindEntry>> = {
 export const FEATURE_KINDS: readonly string[] = Object.keys(KINDS);
 
 /**
+ * Throws RangeError for an unknown kind, an unknown setting (listing the known ones), or a value that a setting does not take.
+ */
+export function assertFeatureSettings(kind: string, settings: FeatureSettings): void {
+  for (const [name, value] of Object.entries(settings)) {
+    const known = entryOf(kind).settings;
+    const setting = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (setting === undefined)
+      throw new RangeError(`${kind} has no setting ${name}; it has: ${Object.keys(known).join(", ") || "none"}`);
+    if (!setting.accepts(value))
+      throw new RangeError(`${name} of ${kind} is ${JSON.stringify(value)}, expected ${setting.expected}`);
+  }
+}
+
+function entryOf(kind: string): FeatureKindEntry {
+  const entry = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  if (entry === undefined) throw new RangeError(`feature kind ${kind} is not one of ${FEATURE_KINDS.join(", ")}`);
+  return entry;
+}
+
+/**
  * The feature `kind` of a mono clip: `[frames, features]`.
- * @throws RangeError for an unknown kind or setting (listing the known ones), and as the feature's own function.
+ * @throws RangeError as {@link assertFeatureSettings}, and as the feature's own function.
  */
 export function extractFeatures(
   kind: string,
@@ -104,10 +154,7 @@ export function extractFeatures(
   sampleRate: number,
   settings: FeatureSettings = {},
 ): FeatureFrames {
-  const entry = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
-  if (entry === undefined) throw new RangeError(`feature kind ${kind} is not one of ${FEATURE_KINDS.join(", ")}`);
-  for (const name of Object.keys(settings))
-    if (!entry.settings.includes(name))
-      throw new RangeError(`${kind} has no setting ${name}; it has: ${entry.settings.join(", ") || "none"}`);
-  return entry.compute(samples, sampleRate, settings);
+  const { compute } = entryOf(kind);
+  assertFeatureSettings(kind, settings);
+  return compute(samples, sampleRate, settings);
 }
