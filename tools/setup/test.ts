@@ -32,6 +32,8 @@ if (!process.env["EMOSLLM_WEBGPU"])
   console.log(
     'skipped: tests on WebGPU. With a GPU: EMOSLLM_WEBGPU=1 npm test; without, on Debian: eval "$(bash tools/webgpu/software-vulkan.sh)"; npm test',
   );
+if (!process.env["EMOSLLM_TFJS"])
+  console.log('skipped: tests on tfjs-node. With g++ and Python: eval "$(bash tools/tfjs/build-node.sh)"; npm test');
 let report: Report | undefined;
 try {
   report = JSON.parse(readFileSync(json, "utf8")) as Report;

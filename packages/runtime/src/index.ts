@@ -17,4 +17,5 @@ export type { FileRanges, FileSource, WeightSource } from "./weight-source.ts";
 export { openHost, type HostedProgram, type HostedRunOptions, type ProgramHost } from "./worker-host.ts";
 export { deviceMemory, keepsState, type DeviceMemory } from "./device-memory.ts";
 export type { DeviceTensor, Value } from "./device-tensor.ts";
+export { checkDevice, type DeviceCheck } from "./check-device.ts";
 export { chooseDevice, type ChosenDevice, type DeviceChoice } from "./choose-device.ts";

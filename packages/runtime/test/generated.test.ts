@@ -1,6 +1,7 @@
 /**
  * @file Generated graphs (named and numeric dimensions, broadcasting, several consumers of one tensor) against a float64 reading
- * of the definitions: values directly, gradients by central differences of that reading.
+ * of the definitions: values directly, gradients by central differences of that reading; and the same graphs and gradients on
+ * TensorFlow.js against onnxruntime.
  */
 import * as fc from "fast-check";
 import * as g from "@emosllm/graph";
@@ -8,12 +9,15 @@ import { type Dim, type Tensor, dimEvaluate } from "@emosllm/graph";
 import { expect, test } from "vitest";
 import { type HostTensor, evaluate, f32, i64 } from "../src/index.ts";
 import { type Value, evaluateReference, rules } from "./reference.ts";
+import { TFJS } from "./tfjs-devices.ts";
 
 /** The same 120 graphs each time, so that the list of ops reached holds; EMOSLLM_FULL=1 looks at 3000 new ones. */
 const RUN = process.env["EMOSLLM_FULL"] ? { numRuns: 3000 } : { numRuns: 120, seed: 7 };
 const STEP = 1e-5; // in float64: central differences are right to about 1e-10
 /** f32 through up to nine ops, values within about 10: relative to the largest value of the tensor. */
 const TOLERANCE = 5e-5;
+/** Both executors compute in f32; they sum in other orders, and tfjs's `erf` is a polynomial right to 1.5e-7. */
+const BETWEEN_EXECUTORS = 1e-5;
 
 /** One step: an op, which earlier tensors it takes, and a number that decides the rest. */
 interface Step {
@@ -134,12 +138,12 @@ const values = (seed: number, shape: readonly number[]): Value => {
 };
 
 const largest = (v: readonly number[]): number => Math.max(1, ...v.map(Math.abs));
-function expectClose(got: HostTensor, want: Value, what: string): void {
+function expectClose(got: HostTensor, want: Value, what: string, tolerance = TOLERANCE): void {
   expect(got.shape, what).toEqual(want.shape);
   const scale = largest(want.data);
   want.data.forEach((w, i) => {
     const error = Math.abs(Number(got.data[i]) - w) / scale;
-    if (!(error <= TOLERANCE)) throw new Error(`${what}[${i}] is ${got.data[i]}, not ${w}`);
+    if (!(error <= tolerance)) throw new Error(`${what}[${i}] is ${got.data[i]}, not ${w}`);
   });
 }
 
@@ -177,6 +181,16 @@ test("generated graphs: values and gradients", { timeout: 600_000 }, async () =>
       const results = await evaluate(outputs, feeds, { threads: 1 });
 
       const description = g.print({ y });
+      for (const device of TFJS) {
+        const there = await evaluate(outputs, feeds, { device });
+        for (const [name, { shape, data }] of Object.entries(results))
+          expectClose(
+            there[name]!,
+            { shape, data: Array.from(data as Float32Array) },
+            `${name} on ${device} of\n${description}\n`,
+            BETWEEN_EXECUTORS,
+          );
+      }
       expectClose(results["y"]!, evaluateReference(y, fed, names), `y of\n${description}\n`);
       trained.forEach((t, i) => {
         const name = (t.attrs as { name: string }).name;

@@ -6,6 +6,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   batching: async () => (await import("./batching.ts")).benchBatching,
   decode: async () => (await import("./decode.ts")).benchDecode,
   encoder: async () => (await import("./encoder.ts")).benchEncoder,
+  executors: async () => (await import("./executors.ts")).benchExecutors,
   features: async () => (await import("./features.ts")).benchFeatures,
   precision: async () => (await import("./precision.ts")).benchPrecision,
   generate: async () => (await import("./generate.ts")).benchGenerate,

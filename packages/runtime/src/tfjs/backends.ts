@@ -34,6 +34,8 @@ function restoreUtil(): void {
 /** A CommonJS package with a native part; `require` also looks into NODE_PATH, for builds that lie elsewhere. */
 const native = (name: string) => async (): Promise<Tf> => {
   restoreUtil();
+  // TensorFlow's notes on the processor, written to stderr when it is loaded; its errors stay.
+  process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
   return createRequire(import.meta.url)(name) as Tf;
 };
 
