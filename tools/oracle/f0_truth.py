@@ -1,6 +1,6 @@
 """Pitch tracking against synthetic speech whose pitch is known: gross and voicing errors of ours, librosa's pYIN and openSMILE.
 
-    python tools/oracle/f0_truth.py make FOLDER [COUNT]
+    python tools/oracle/f0_truth.py make FOLDER [COUNT [SEED]]
     emosllm features extract FOLDER/*.wav --features f0 --out FOLDER/ours.safetensors
     python tools/oracle/f0_truth.py compare FOLDER
 
@@ -61,9 +61,9 @@ def clip(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return 0.5 * x / np.max(np.abs(x)) + 10 ** (-60 / 20) * rng.standard_normal(len(x)), np.concatenate(pitch)
 
 
-def make(folder: pathlib.Path, count: int) -> None:
+def make(folder: pathlib.Path, count: int, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     truth = {}
     for i in range(count):
         x, f0 = clip(rng)
@@ -103,6 +103,6 @@ def compare(folder: pathlib.Path) -> None:
 
 
 if sys.argv[1] == "make":
-    make(pathlib.Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 20)
+    make(pathlib.Path(sys.argv[2]), *(int(v) for v in (sys.argv[3:] + ["20", "3"][len(sys.argv) - 3 :])))
 else:
     compare(pathlib.Path(sys.argv[2]))

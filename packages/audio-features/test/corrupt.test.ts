@@ -283,6 +283,14 @@ test("unknown names and impossible settings are refused", async () => {
   await expect(corrupt(x, RATE, [{ type: "noise", kind: "brown" as "pink", snr: 1 }])).rejects.toThrow(
     "'brown' is not one of",
   );
+  for (const [settings, message] of [
+    [{ type: "gain" }, "corruption 'gain': dB is undefined, expected a finite number"],
+    [{ type: "gain", db: -6 }, "corruption 'gain' has no setting db; it has: dB"],
+    [{ type: "gain", dB: NaN }, "expected a finite number"],
+    [{ type: "room", rt60: 0.4 }, "corruption 'room': size is undefined, expected three numbers"],
+    [{ type: "codec", name: "wma", kbps: 12 }, "codec 'wma' is not one of"],
+  ] as const)
+    await expect(corrupt(x, RATE, [settings as never])).rejects.toThrow(message);
   await expect(corrupt(x, RATE, [{ type: "speed", factor: 9 }])).rejects.toThrow("speed 9 is not from 0.25 to 4");
   await expect(corrupt(x, RATE, [{ type: "packetLoss", rate: 1 }])).rejects.toThrow("rate 1");
 });

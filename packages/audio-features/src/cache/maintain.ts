@@ -135,7 +135,8 @@ async function damageOf(file: string, expectedHash?: string): Promise<string | u
     const hash = await fileHash(file);
     return hash.startsWith(expectedHash) ? undefined : `its content hashes to ${hash.slice(0, 32)}, not to its name`;
   } catch (error) {
-    return (error as Error).message;
+    const { message } = error as Error;
+    return message.startsWith(`${file}: `) ? message.slice(file.length + 2) : message;
   }
 }
 

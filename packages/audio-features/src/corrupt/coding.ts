@@ -72,6 +72,8 @@ export async function codec(
   name: CodecName,
   kbps: number,
 ): Promise<Float32Array> {
+  if (!Object.hasOwn(CODECS, name))
+    throw new EmosllmError("usage", `codec '${name}' is not one of ${CODEC_NAMES.join(", ")}`);
   const { encoder, container, rate } = CODECS[name];
   if (!(kbps >= 4 && kbps <= 512)) throw new EmosllmError("usage", `${kbps} kbit/s is not between 4 and 512`);
   const program = await findFfmpeg();

@@ -37,6 +37,8 @@ export interface MeasureOptions {
 const LEAST_VOICED = 15;
 /** Least seconds of speech for a rate, and least clip for pauses. */
 const LEAST_SPEECH = 0.5;
+/** Least seconds of speech for a loudness. */
+const LEAST_LOUD = 0.1;
 const LEAST_CLIP = 1;
 /** Frames this far below the 95th percentile of the level are not speech, dB. */
 const SPEECH_RANGE = 30;
@@ -88,10 +90,9 @@ export function measureVoice(samples: Samples, sampleRate: number, options: Meas
   const of = (name: string): number | null => (quality ? functionals.get(name)! : null);
   const syllables =
     options.transcript === undefined ? countSyllableNuclei(level, track.f0) : syllablesOfText(options.transcript);
-  const silent = first < 0;
   return {
     duration: samples.length / sampleRate,
-    loudness: silent ? null : functionals.get("loudness_sma3_amean")!,
+    loudness: speechSeconds < LEAST_LOUD ? null : functionals.get("loudness_sma3_amean")!,
     pitchLevel: voiced ? 100 * 2 ** (middle / 12) : null,
     pitchVariation: voiced ? spread : null,
     pitchRange: voiced ? quantile(semitones, 0.95) - quantile(semitones, 0.05) : null,

@@ -144,7 +144,7 @@ const fr: VoiceLanguage = {
     pitchVariation: ["presque nulle", "faible", "normale", "grande", "très grande"],
     pitchRange: ["très étroite", "étroite", "normale", "large", "très large"],
     rate: ["très lent", "lent", "normal", "rapide", "très rapide"],
-    pauses: ["presque aucune pause", "peu de pauses", "quelques pauses", "beaucoup de pauses", "énormément de pauses"],
+    pauses: ["très peu de pauses", "peu de pauses", "quelques pauses", "beaucoup de pauses", "énormément de pauses"],
     quality: ["très clair", "clair", "normal", "rauque", "très rauque"],
     brightness: ["très sombre", "sombre", "neutre", "brillant", "très brillant"],
     duration: ["très court", "court", "de longueur normale", "long", "très long"],
