@@ -115,6 +115,8 @@ test("validate: names that stand for nothing, each with what there is and the ne
     expect(out).toMatch(/prompt\.1: .*own\.yaml/);
     const protocol = await run("validate", recipe("demo"), "protocol=loso6");
     expect(protocol.out).toMatch(/protocol: no protocol "loso6".*did you mean loso5\?/);
+    const misspelt = await run("validate", recipe("demo"), "augment={share: 1, corruptions: [{type: gain, db: 3}]}");
+    expect(misspelt.out).toContain("augment.corruptions.0: corruption 'gain' has no setting db; it has: dB");
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -34,6 +34,7 @@ export {
   type PruneOptions,
   type PruneSummary,
 } from "./cache/maintain.ts";
+export { assertCorruptionSettings } from "./corrupt/settings.ts";
 export { limitBand, type Band } from "./corrupt/band.ts";
 export {
   adpcm,

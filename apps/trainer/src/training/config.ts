@@ -1,6 +1,7 @@
 /** @file The keys of a training config, under Hugging Face's, PEFT's and LLaMA-Factory's names; `read-config.ts` reads files. */
 import {
   BIN_GROUPINGS,
+  assertCorruptionSettings,
   CORRUPTION_NAMES,
   type Corruption,
   VOICE_LANGUAGES,
@@ -47,7 +48,13 @@ const stageSchema = z.strictObject({
   voice_dropout: share.optional(),
 });
 
-const corruption = z.looseObject({ type: z.enum(CORRUPTION_NAMES) }) as unknown as z.ZodType<Corruption>;
+const corruption = z.looseObject({ type: z.enum(CORRUPTION_NAMES) }).superRefine((value, context) => {
+  try {
+    assertCorruptionSettings(value.type, value);
+  } catch (cause) {
+    context.addIssue({ code: "custom", message: (cause as Error).message });
+  }
+}) as unknown as z.ZodType<Corruption>;
 
 /** What adapters on either model have. */
 const loraSchema = z.strictObject({

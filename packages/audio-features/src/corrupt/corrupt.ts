@@ -1,5 +1,5 @@
 /** @file Corruptions as plain data: a list of them with a seed says exactly what was done to a clip. */
-import { assertSettings } from "./_check.ts";
+import { assertCorruptionSettings } from "./settings.ts";
 import { EmosllmError } from "@emosllm/interfaces";
 import { applyGain, peakLevel } from "../audio/level.ts";
 import { loadSpeech } from "../audio/load-speech.ts";
@@ -103,7 +103,7 @@ export async function corrupt(
   for (const [i, corruption] of corruptions.entries()) {
     if (!Object.hasOwn(CORRUPTIONS, corruption.type))
       throw new EmosllmError("usage", `corruption '${corruption.type}' is not one of ${CORRUPTION_NAMES.join(", ")}`);
-    assertSettings(corruption.type, corruption as unknown as Readonly<Record<string, unknown>>);
+    assertCorruptionSettings(corruption.type, corruption as unknown as Readonly<Record<string, unknown>>);
     const apply = CORRUPTIONS[corruption.type] as Apply<CorruptionName>;
     current = await apply(current, sampleRate, corruption as never, seededRandom(`${seed}/${i}/${corruption.type}`));
   }

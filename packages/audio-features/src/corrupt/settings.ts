@@ -40,7 +40,7 @@ const SHAPES: { readonly [K in CorruptionName]: Shapes<CorruptionSettings[K]> } 
 };
 
 /** Throws EmosllmError `usage` for a setting that is missing, unknown, or of another kind than the corruption takes. */
-export function assertSettings(name: CorruptionName, settings: Readonly<Record<string, unknown>>): void {
+export function assertCorruptionSettings(name: CorruptionName, settings: Readonly<Record<string, unknown>>): void {
   const shapes: Readonly<Record<string, Shape | readonly [...Shape, "needed"]>> = SHAPES[name];
   for (const key of Object.keys(settings))
     if (key !== "type" && !Object.hasOwn(shapes, key))
