@@ -1,4 +1,5 @@
 /** @file The page: a file or five seconds of microphone in, bars out. */
+import type { DeviceChoice } from "@emosllm/runtime/web";
 import { type PageModel, openPageModel } from "./model.ts";
 
 const RECORDED_SECONDS = 5;
@@ -6,7 +7,9 @@ const find = <T extends HTMLElement>(id: string): T => document.getElementById(i
 const status = find("status");
 const file = find<HTMLInputElement>("file");
 const record = find<HTMLButtonElement>("record");
-const opening = openPageModel(new URL("bundle/", location.href).href, new URL("ort/", location.href).href);
+/** `?device=cpu` or `?device=webgpu` asks for one. */
+const asked = (new URLSearchParams(location.search).get("device") ?? "auto") as DeviceChoice;
+const opening = openPageModel(new URL("bundle/", location.href).href, new URL("ort/", location.href).href, asked);
 
 async function show(sound: (model: PageModel) => Promise<Float32Array>): Promise<void> {
   record.disabled = file.disabled = true;
@@ -78,6 +81,6 @@ file.addEventListener("change", () => {
 });
 record.addEventListener("click", () => void show((model) => microphone(model.sampleRate)));
 opening.then(
-  () => (status.textContent = "Ready. Choose a file or record."),
+  ({ device }) => (status.textContent = `Ready, on ${device}. Choose a file or record.`),
   (error: Error) => (status.textContent = `The model could not be opened: ${error.message}`),
 );

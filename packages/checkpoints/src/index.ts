@@ -9,7 +9,7 @@ export {
 } from "./dtype.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./float16.ts";
 export { readTensor } from "./read.ts";
-export { safetensorsInMemory, type TensorInMemory } from "./safetensors-bytes.ts";
+export { safetensorsInMemory, widenedInMemory, type TensorInMemory } from "./safetensors-bytes.ts";
 export { readSafetensorsHeader, type SafetensorsHeader } from "./safetensors-header.ts";
 export { loadSafetensors, writeSafetensors, type StoredTensor } from "./safetensors-write.ts";
 export type { Checkpoint, TensorSource } from "./source.ts";

@@ -1,6 +1,7 @@
 /** @file A safetensors file that is in memory already (fetched by a page, say). No Node.js needed. */
 import { DTYPES, FROM_SAFETENSORS, elementCount, type TypedArrayOf } from "./dtype.ts";
 import { invalid } from "./errors.ts";
+import { bf16ToF32, f16ToF32 } from "./float16.ts";
 import type { TensorSource } from "./source.ts";
 
 /** A tensor in memory that stands where a {@link TensorSource} may. Programs take `data`; `file` is only a name. */
@@ -49,4 +50,16 @@ export function safetensorsInMemory(bytes: Uint8Array, file = "safetensors"): Ma
     found.set(name, { name, dtype, shape, file, offset: begin + from, length: to - from, data });
   }
   return found;
+}
+
+/** The same tensors with f16 and bf16 as f32 (exact, at twice the memory): many devices of browsers cannot read half-precision numbers. */
+export function widenedInMemory(tensors: ReadonlyMap<string, TensorInMemory>): Map<string, TensorInMemory> {
+  const wide = { f16: f16ToF32, bf16: bf16ToF32 } as const;
+  return new Map(
+    Array.from(tensors, ([name, t]) => {
+      if (t.dtype !== "f16" && t.dtype !== "bf16") return [name, t];
+      const data = wide[t.dtype](t.data as Uint16Array);
+      return [name, { ...t, dtype: "f32", length: data.byteLength, data }];
+    }),
+  );
 }

@@ -2,7 +2,13 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { loadSafetensors, safetensorsInMemory, writeSafetensors } from "../src/index.ts";
+import {
+  type TensorInMemory,
+  loadSafetensors,
+  safetensorsInMemory,
+  widenedInMemory,
+  writeSafetensors,
+} from "../src/index.ts";
 
 test("bytes in memory give what the file's reader gives, at any alignment; damaged ones are refused", async () => {
   const folder = await mkdtemp(join(tmpdir(), "emosllm-bytes-"));
@@ -36,4 +42,29 @@ test("bytes in memory give what the file's reader gives, at any alignment; damag
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("half-precision tensors widened are exact, the others as they were", () => {
+  const tensor = (dtype: "f16" | "bf16" | "i64", data: Uint16Array | BigInt64Array): TensorInMemory =>
+    ({
+      name: dtype,
+      dtype,
+      shape: [data.length],
+      file: "x",
+      offset: 0,
+      length: data.byteLength,
+      data,
+    }) as TensorInMemory;
+  const wide = widenedInMemory(
+    new Map([
+      // 1, -2.5, the smallest subnormal, infinity
+      ["a", tensor("f16", Uint16Array.of(0x3c00, 0xc100, 0x0001, 0x7c00))],
+      ["b", tensor("bf16", Uint16Array.of(0x3f80, 0xc020, 0x0001))],
+      ["c", tensor("i64", BigInt64Array.of(7n))],
+    ]),
+  );
+  expect(wide.get("a")).toMatchObject({ dtype: "f32", shape: [4], length: 16 });
+  expect([...(wide.get("a")!.data as Float32Array)]).toEqual([1, -2.5, 2 ** -24, Infinity]);
+  expect([...(wide.get("b")!.data as Float32Array)]).toEqual([1, -2.5, 2 ** -133]);
+  expect(wide.get("c")).toMatchObject({ dtype: "i64", data: BigInt64Array.of(7n) });
 });

@@ -6,6 +6,7 @@ import type { Dim, Shape, Tensor } from "@emosllm/graph";
 import type { Builder } from "./builder.ts";
 import { ONNX_DTYPES } from "./model.ts";
 import { type LoweringTable, crossEntropyLowerings, dequantiseByGather, first, lowerings } from "./lowerings.ts";
+import { sine } from "./webgpu-sine.ts";
 
 /** LogSoftmax has no kernel. */
 function logSoftmax(b: Builder, x: string, axis: number): string {
@@ -69,6 +70,9 @@ export const webgpuLowerings: LoweringTable = {
         x.map((v, i) => (broadcasts(t, i) ? first(b.node("Expand", [v, b.shape(t.shape)])) : v)),
       ),
     ),
+
+  sin: (b, t, x) => sine(b, first(x), t.dtype, 0),
+  cos: (b, t, x) => sine(b, first(x), t.dtype, 1),
 
   // Sign has no kernel.
   sign: (b, t, [x]) => {

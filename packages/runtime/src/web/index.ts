@@ -17,5 +17,7 @@ export type { FileRanges, FileSource, WeightSource } from "../weight-source.ts";
 export type { DeviceTensor, Value } from "../device-tensor.ts";
 export type { DeviceMemory } from "../device-memory.ts";
 export { deviceMemory, keepsState } from "./device-memory.ts";
+export type { ChosenDevice, DeviceChoice } from "../choose-device.ts";
+export { chooseDevice, readsHalf } from "./choose-device.ts";
 export { evaluate } from "./evaluate.ts";
 export { compile, setUpWeb, type WebSettings } from "./program.ts";

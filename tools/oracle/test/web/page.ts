@@ -6,16 +6,15 @@ import type { Device } from "@emosllm/runtime";
 import { setUpWeb } from "@emosllm/runtime/web";
 import { type ReplayResult, replayGolden } from "../../src/golden-replay.ts";
 
-const get = async (file: string): Promise<Response> => {
-  const answer = await fetch(`/golden/${file}`);
-  if (!answer.ok) throw new Error(`${file}: ${answer.status}`);
-  return answer;
-};
-const json = async (file: string) => (await get(file)).json();
-const tensors = async (file: string) =>
-  safetensorsInMemory(new Uint8Array(await (await get(file)).arrayBuffer()), file);
-
-async function train(device: Device): Promise<ReplayResult> {
+async function train(name: string, device: Device): Promise<ReplayResult> {
+  const get = async (file: string): Promise<Response> => {
+    const answer = await fetch(`/goldens/${name}/${file}`);
+    if (!answer.ok) throw new Error(`${file}: ${answer.status}`);
+    return answer;
+  };
+  const json = async (file: string) => (await get(file)).json();
+  const tensors = async (file: string) =>
+    safetensorsInMemory(new Uint8Array(await (await get(file)).arrayBuffer()), file);
   setUpWeb({ wasmFolder: "/ort/" });
   const backbone = "backbone/model.safetensors";
   const checkpoint = { folder: "backbone", files: [backbone], tensors: await tensors(backbone), metadata: {} };
