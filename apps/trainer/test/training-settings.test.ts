@@ -259,6 +259,13 @@ describe("what goes wrong", () => {
     expect([results.global_step, results.bad_audio.length]).toEqual([12, spoilt.length]);
     spoilt.forEach((f, i) => writeFileSync(f, whole[i] as Buffer));
     await expect(runTraining(await config(0), spoil)).rejects.toMatchObject({ code: "corpus_invalid", message: expect.stringMatching(/more than max_bad_share 0/) }); // prettier-ignore
+    // Everything is allowed to break, and does: said, not searched through for ever.
+    const all = readdirSync(bad, { recursive: true, encoding: "utf8" }).filter((f) => f.endsWith(".wav")).map((f) => join(bad, f)); // prettier-ignore
+    const spoilAll = (e: TrainEvent): void => {
+      if (e.type === "step" && e.step === 2) for (const f of all) writeFileSync(f, "this is no sound");
+    };
+    spoilt.forEach((f, i) => writeFileSync(f, whole[i] as Buffer));
+    await expect(runTraining(await config(1), spoilAll)).rejects.toMatchObject({ code: "corpus_invalid", message: expect.stringMatching(/none of its \d+ training utterances can be heard/) }); // prettier-ignore
   });
 
   test("a loss that is no number: the last good state is kept, the batch written aside", async () => {
