@@ -27,7 +27,7 @@ test("a config, a manifest, prompts and predictions with CRLF and a byte order m
   await writeFile(
     prompts,
     windows(
-      "- name: eigen\n  task: emotion\n  language: de\n  messages:\n    - role: user\n      content: 'Wie klingt das? {{audio}} {{labels}}'\n",
+      "name: eigen\ntask: emotion\nlanguage: de\nmessages:\n  - role: user\n    content: |-\n      {audio}\n      Wie klingt das? Antworte mit einem von: {labels}.\n",
     ),
   );
   const config = join(folder, "Einstellungen 1.yaml");
@@ -44,6 +44,13 @@ test("a config, a manifest, prompts and predictions with CRLF and a byte order m
   const answer = await run("predict", "--bundle", bundle, join(tree, clips[0] as string), "--json");
   expect(answer.code, answer.err).toBe(0);
   expect(labels).toContain(json(answer.out.trim().split("\n")[0] as string)["label"]);
+  const lines = join(folder, "Äußerungen.jsonl");
+  const entry = (f: string, i: number): string =>
+    JSON.stringify({ id: `j${i}`, audio: join(tree, f), label: labels[i % 4] });
+  await writeFile(lines, windows(`${clips.map(entry).join("\n")}\n`));
+  const audited = await run("corpus", "audit", `jsonl:${lines}`, "--json");
+  expect(audited.code, audited.err + audited.out).toBe(0);
+  expect(JSON.stringify(json(audited.out))).toContain(String(clips.length));
   // What was written is read back with the other line ends.
   const predictions = join(folder, "Vorhersagen.jsonl");
   await writeFile(predictions, windows(await readFile(join(folder, "mein Lauf", "predictions.jsonl"), "utf8")));

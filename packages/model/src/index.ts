@@ -73,6 +73,7 @@ export {
 export { measureClip, voiceDescriber, type VoiceManifest } from "./voice.ts";
 export {
   predictTrainingMemory,
+  predictTrainingWork,
   sizesOf,
   type BatchSizes,
   type TrainingMemory,

@@ -5,7 +5,7 @@
 import { type Backward, type LanguageModel, type Precision, plannedPrecision } from "@emosllm/backbones";
 import type { PackedBlock } from "@emosllm/checkpoints";
 import { type Tensor, gradients, input, isOp, topologicalOrder } from "@emosllm/graph";
-import { liveBytes } from "@emosllm/runtime";
+import { type GraphWork, graphWork, liveBytes } from "@emosllm/runtime";
 import { type EmoSllmParts, type GradientCheckpointing, buildGraph, trainedShapes, weightedLoss } from "./assemble.ts";
 import type { LaidOutBatch } from "./batch.ts";
 import type { BatchForm } from "./step-inputs.ts";
@@ -71,19 +71,17 @@ export interface TrainingMemory {
   readonly values: number;
 }
 
-/** Within 20 % of what was measured on x64 Linux (see the README). Throws what building the graph throws. */
-export function predictTrainingMemory(
+/** The loss and its gradients as they would be run, and the sizes of their dimensions. */
+interface PlannedStep {
+  readonly outputs: readonly Tensor[];
+  readonly sizes: Readonly<Record<string, number>>;
+}
+
+function planStep(
   parts: EmoSllmParts,
   batch: BatchSizes,
-  options: TrainingMemoryOptions = {},
-): TrainingMemory {
-  const {
-    precision,
-    blockSize,
-    backward = "quantised",
-    gradientCheckpointing,
-    gradientAccumulationSteps = 1,
-  } = options;
+  { precision, blockSize, backward = "quantised", gradientCheckpointing }: TrainingMemoryOptions,
+): PlannedStep {
   const languageModel: LanguageModel =
     precision === undefined
       ? parts.languageModel
@@ -95,8 +93,7 @@ export function predictTrainingMemory(
     ...((parts.adapter?.config.lora_dropout ?? 0) > 0 ? { dropoutKey: input("dropout_key", [], "i64") } : {}),
   });
   const loss = weightedLoss(graph);
-  const outputs = [loss, ...gradients(loss, Object.values(graph.parameters))];
-  const { peak: values, ops } = liveBytes(outputs, {
+  const sizes = {
     rows,
     prefix,
     suffix,
@@ -105,7 +102,29 @@ export function predictTrainingMemory(
     labels,
     tokens: batch.tokens ?? rows * suffix,
     slots: Math.ceil(labels / rows),
-  });
+  };
+  return { outputs: [loss, ...gradients(loss, Object.values(graph.parameters))], sizes };
+}
+
+/** What a step of one batch has to compute, for an estimate of its time; the optimiser's own part is small. Throws what building the graph throws. */
+export function predictTrainingWork(
+  parts: EmoSllmParts,
+  batch: BatchSizes,
+  options: TrainingMemoryOptions = {},
+): GraphWork {
+  const { outputs, sizes } = planStep(parts, batch, options);
+  return graphWork(outputs, sizes);
+}
+
+/** Within 20 % of what was measured on x64 Linux (see the README). Throws what building the graph throws. */
+export function predictTrainingMemory(
+  parts: EmoSllmParts,
+  batch: BatchSizes,
+  options: TrainingMemoryOptions = {},
+): TrainingMemory {
+  const { gradientAccumulationSteps = 1 } = options;
+  const { outputs, sizes } = planStep(parts, batch, options);
+  const { peak: values, ops } = liveBytes(outputs, sizes);
   const count = Object.values(trainedShapes(parts)).reduce((n, shape) => n + shape.reduce((a, b) => a * b, 1), 0);
   // Values, gradients, two moments; one set more to add micro-batches up; one for the mean.
   const sets = 4 + Number(gradientAccumulationSteps > 1) + Number(options.averages ?? false);

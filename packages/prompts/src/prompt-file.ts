@@ -18,7 +18,9 @@ type Path = readonly (string | number)[];
  *
  * @throws EmosllmError `prompt_invalid`: one line `FILE:LINE:COLUMN: problem` for each thing wrong, the same in `details.problems`.
  */
-export function parsePrompts(text: string, file = "prompts.yaml"): PromptDefinition[] {
+export function parsePrompts(given: string, file = "prompts.yaml"): PromptDefinition[] {
+  // The parser takes a byte order mark before a list for its indentation.
+  const text = given.replace(/^\uFEFF/, "");
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });
   const problems: PromptFileProblem[] = [];

@@ -14,15 +14,24 @@ export interface LiveBytes {
 }
 
 /** See their input's memory differently. */
-const VIEWS: ReadonlySet<OpName> = new Set(["reshape", "checkpoint", "after"]);
-const LEAVES: ReadonlySet<OpName> = new Set(["input", "weight", "constant"]);
+export const VIEWS: ReadonlySet<OpName> = new Set(["reshape", "checkpoint", "after"]);
+export const LEAVES: ReadonlySet<OpName> = new Set(["input", "weight", "constant"]);
 /** Write where they read. */
 const ELEMENTWISE: ReadonlySet<OpName> = new Set(
   "neg abs exp log sqrt reciprocal tanh sigmoid erf sin cos floor sign relu add sub mul div pow maximum minimum softmax".split(
     " ",
   ) as OpName[],
 );
-const BYTES: Readonly<Record<DType, number>> = { f32: 4, f16: 2, bf16: 2, i64: 8, i32: 4, i8: 1, u8: 1, bool: 1 };
+export const BYTES: Readonly<Record<DType, number>> = {
+  f32: 4,
+  f16: 2,
+  bf16: 2,
+  i64: 8,
+  i32: 4,
+  i8: 1,
+  u8: 1,
+  bool: 1,
+};
 
 interface Buffer {
   readonly bytes: number;
@@ -65,7 +74,7 @@ export function liveBytes(outputs: readonly Tensor[], sizes: Readonly<Record<str
 }
 
 /** Ops that compute the same, once: the first of them, with the first of each input. */
-function uniqueOps(outputs: readonly Tensor[]): {
+export function uniqueOps(outputs: readonly Tensor[]): {
   readonly ops: readonly { readonly t: Tensor; readonly inputs: readonly Tensor[] }[];
   readonly same: ReadonlyMap<Tensor, Tensor>;
 } {

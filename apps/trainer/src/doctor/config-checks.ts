@@ -9,7 +9,7 @@ import { resolveModel } from "@emosllm/checkpoints";
 import { EmosllmError } from "@emosllm/interfaces";
 import { openLanguageModel } from "@emosllm/backbones";
 import { type Folds, readFolds } from "../series/folds.ts";
-import { predictMemory } from "./predict.ts";
+import { predictTraining } from "./predict.ts";
 import { bytesText, type Finding, memoryLimit } from "./checks.ts";
 
 /** What a few steps took. */
@@ -25,6 +25,13 @@ const reason = (error: unknown): string => {
   if (error instanceof EmosllmError) return error.message;
   throw error;
 };
+
+const durationText = (seconds: number): string =>
+  seconds < 90
+    ? `${seconds.toFixed(0)} s`
+    : seconds < 5400
+      ? `${(seconds / 60).toFixed(0)} min`
+      : `${(seconds / 3600).toFixed(1)} h`;
 
 /** Checks of a config. `measure`: train a few steps of it in a process of its own, which is the only sure way to its memory and time. */
 export async function configChecks(
@@ -57,7 +64,8 @@ export async function configChecks(
   if (findings.some((f) => f.status === "problem")) return findings;
   try {
     const utterances = train.map((id) => folds.utterances.get(id)).filter((u) => u !== undefined);
-    const { peak, process: own, weights, trained, values } = await predictMemory(config, utterances);
+    const { memory, secondsPerStep, steps: all } = await predictTraining(config, utterances);
+    const { peak, process: own, weights, trained, values } = memory;
     const free = Math.min(memoryLimit(), freemem());
     const parts = `weights ${bytesText(weights)}, trained values ${bytesText(trained)}, a step ${bytesText(values)}, the rest ${bytesText(own)}`;
     findings.push({
@@ -67,20 +75,18 @@ export async function configChecks(
       number: peak,
       ...(peak > free ? { advice: LESS_MEMORY } : {}),
     });
+    if (!measure)
+      findings.push({
+        check: "time",
+        status: "ok",
+        value: `about ${secondsPerStep.toPrecision(2)} s a step: ${durationText(steps * secondsPerStep)} an epoch of ${steps} steps, ${durationText(all * secondsPerStep)} for all ${all}, validation not counted`,
+        number: steps * secondsPerStep,
+        advice: "estimated from the arithmetic of its steps, right to a factor of two; --measure trains three of them",
+      });
   } catch (error) {
     findings.push({ check: "predicted", status: "problem", value: reason(error) });
   }
-  if (!measure)
-    return [
-      ...findings,
-      {
-        check: "time",
-        status: "note",
-        value: `${steps} steps an epoch`,
-        number: steps,
-        advice: "--measure trains three steps and tells memory and time",
-      },
-    ];
+  if (!measure) return findings;
   try {
     const { peakBytes, secondsPerStep } = await measureSteps(file, overrides);
     const limit = Math.min(memoryLimit(), freemem());

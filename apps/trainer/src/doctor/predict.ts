@@ -1,10 +1,10 @@
 /**
- * @file How much memory the steps of a config will take, before anything is trained: batches are drawn as training draws them, with frames
- * of the right lengths and nothing in them, and the largest is given to `predictTrainingMemory`.
+ * @file How much memory and time the steps of a config will take, before anything is trained: batches are drawn as training draws them, with frames
+ * of the right lengths and nothing in them, and given to `predictTrainingMemory` and `predictTrainingWork`.
  */
 import { EmosllmError, type FrontEndManifest, type Utterance } from "@emosllm/interfaces";
 import { emotionScheme } from "@emosllm/datasets";
-import { type TrainingMemory, openFrontEnd, predictTrainingMemory, sizesOf } from "@emosllm/model";
+import { type TrainingMemory, openFrontEnd, predictTrainingMemory, predictTrainingWork, sizesOf } from "@emosllm/model";
 import { streamSet } from "@emosllm/training";
 import { batchSource } from "../training/batches.ts";
 import type { TrainConfig } from "../training/config.ts";
@@ -14,6 +14,7 @@ import { assembleModel } from "../training/model.ts";
 import { globalBatch } from "../training/ranks.ts";
 import { resolveStages } from "../training/stages.ts";
 import { stepBatches } from "../training/step-batches.ts";
+import { machineRates, secondsOf } from "./rates.ts";
 
 /** Clips whose length is looked at; the others get one of these lengths. */
 const LOOKED_AT = 64;
@@ -28,8 +29,18 @@ const BARE_PROCESS = 150 * 2 ** 20;
  */
 const SHAPES = 1.2;
 
-/** What the largest of some steps will take. Throws EmosllmError for models or sound that are not there. */
-export async function predictMemory(config: TrainConfig, train: readonly Utterance[]): Promise<TrainingMemory> {
+/** What training will take. */
+export interface Prediction {
+  /** Of the largest of the steps looked at. */
+  readonly memory: TrainingMemory;
+  /** Of one step on average, seconds. */
+  readonly secondsPerStep: number;
+  /** Of all stages. */
+  readonly steps: number;
+}
+
+/** What the steps of a config will take here. Throws EmosllmError for models or sound that are not there. */
+export async function predictTraining(config: TrainConfig, train: readonly Utterance[]): Promise<Prediction> {
   const settings = await frontEndSettings(config);
   const { lengths, features, perClip } = await lookAt(settings, train, config.encoder_lora !== undefined);
   const measured: FrontEndManifest = { ...settings, mean: zeros(features), std: zeros(features) };
@@ -51,26 +62,33 @@ export async function predictMemory(config: TrainConfig, train: readonly Utteran
   });
   const { parts, tokenizer, prompts, labels } = model;
   const streams = streamSet(config.seed);
+  const rates = await machineRates();
   let most: TrainingMemory | undefined;
+  let [seconds, steps] = [0, 0];
   const { rank, size } = { rank: 0, size: 1 };
   for (const stage of resolveStages(globalBatch(config, { rank, size }), () => samples.length)) {
     const context = { tokenizer, scheme, config, labelWeights: undefined };
     const source = batchSource({ config: stage.config, samples, prompts, labels, context, streams, prefix: stage.prefix, onBad: () => undefined }); // prettier-ignore
-    for (let step = 0; step < Math.min(DRAWN, stage.steps); step++) {
+    const looked = Math.min(DRAWN, stage.steps);
+    steps += stage.steps;
+    for (let step = 0; step < looked; step++) {
       const drawn = [];
       for (let i = 0; i < stage.config.gradient_accumulation_steps; i++) drawn.push(await source.next());
       const sizes = { vectors: parts.projector.vectors, audioSize: parts.audioSize };
       const batches = stepBatches(drawn, sizes, { rank, size }, stage.config.max_tokens);
       // Within a step the one with the most padded places is the largest.
       const largest = batches.map(sizesOf).reduce((a, b) => (b.rows * (b.suffix + b.frames) > a.rows * (a.suffix + a.frames) ? b : a)); // prettier-ignore
-      const memory = predictTrainingMemory(parts, largest, {
+      const how = {
         precision: config.precision,
-        blockSize: config.block_size ?? (config.precision === "int8" ? "row" : undefined),
+        blockSize: config.block_size ?? (config.precision === "int8" ? ("row" as const) : undefined),
         backward: config.backward,
         gradientCheckpointing: stage.config.gradient_checkpointing,
         gradientAccumulationSteps: batches.length,
         averages: config.ema_decay > 0,
-      });
+      };
+      for (const batch of batches)
+        seconds += (secondsOf(predictTrainingWork(parts, sizesOf(batch), how), rates) * stage.steps) / looked;
+      const memory = predictTrainingMemory(parts, largest, how);
       if (!most || memory.peak > most.peak) most = memory;
     }
   }
@@ -79,7 +97,8 @@ export async function predictMemory(config: TrainConfig, train: readonly Utteran
   // This process has loaded the same code and decoded the same sound: more than a bare one holds.
   const own = most.process + Math.max(0, process.memoryUsage.rss() - BARE_PROCESS) + frames;
   const values = most.values * SHAPES;
-  return { ...most, process: own, values, peak: own + most.weights + most.trained + values };
+  const memory = { ...most, process: own, values, peak: own + most.weights + most.trained + values };
+  return { memory, secondsPerStep: seconds / steps, steps };
 }
 
 const zeros = (n: number): number[] => Array.from({ length: n }, () => 0);

@@ -10,6 +10,7 @@ export {
   type HostArrays,
   type HostTensor,
 } from "../host-tensor.ts";
+export { graphWork, type GraphWork } from "../graph-work.ts";
 export { liveBytes, type LiveBytes } from "../live-bytes.ts";
 export type { CompileOptions, Device, Program, RunOptions, SessionOptions } from "../program.ts";
 export type { Port } from "../lower.ts";
