@@ -43,7 +43,11 @@ export async function checkTrainConfig(
   const parsed = trainConfigSchema.safeParse(placed.value);
   if (!parsed.success) return { problems: parsed.error.issues.flatMap((issue) => issueProblems(issue, placed)) };
   const wrong = [...crossChecks(parsed.data), ...(await nameProblems(parsed.data))];
-  const problems = wrong.map(([path, message]) => problemAt(placed, path.split("."), message));
+  // These messages say themselves what is accepted.
+  const problems = wrong.map(([path, message]) => ({
+    ...problemAt(placed, path.split("."), message),
+    accepted: undefined,
+  }));
   return problems.length > 0 ? { problems } : { config: parsed.data, problems };
 }
 
@@ -133,7 +137,8 @@ function issueProblems(issue: z.core.$ZodIssue, placed: PlacedConfig): ConfigPro
   const hint = near === undefined ? "" : `; did you mean ${near}?`;
   // A message of the schema's own says more than its type does.
   const own = issue.code === "invalid_format" || issue.code === "custom";
-  if (own || accepted === undefined) return [{ ...problem, message: `${issue.message}, not ${shown(value)}` }];
+  if (own || accepted === undefined)
+    return [{ ...problem, message: `${issue.message}, not ${shown(value)}`, accepted: undefined }];
   return [{ ...problem, message: `${shown(value)}; accepted: ${accepted}${hint}` }];
 }
 
