@@ -55,6 +55,8 @@ export interface TrainingMemoryOptions {
   readonly gradientAccumulationSteps?: number;
   /** A running mean of the trained values is kept. */
   readonly averages?: boolean;
+  /** As the runtime's `SessionOptions` have it; false when not given. */
+  readonly prepack?: boolean;
 }
 
 /** Bytes, by what they are for. */
@@ -130,7 +132,7 @@ export function predictTrainingMemory(
   const sets = 4 + Number(gradientAccumulationSteps > 1) + Number(options.averages ?? false);
   const terms = {
     process: PROCESS + PER_OP * ops,
-    weights: frozenBytes(outputs),
+    weights: frozenBytes(outputs, options.prepack ?? false),
     // Gradients are copied on their way to JavaScript.
     trained: 4 * count * (sets + 1),
     values: values * FRAGMENTATION,
@@ -157,16 +159,19 @@ function copyOf(t: Tensor): number {
   return 1;
 }
 
-/** Frozen weights: rows that are only looked up take little. */
-function frozenBytes(outputs: readonly Tensor[]): number {
+/** Frozen weights: rows that are only looked up take little; f32 that is prepacked is there once for each way it is multiplied. */
+function frozenBytes(outputs: readonly Tensor[], prepack: boolean): number {
   const order = topologicalOrder(outputs);
   const read = new Set<string>();
   let bytes = 0;
   for (const t of order) {
     if (t.op === "gather") continue;
     for (const i of t.inputs) {
-      if (!isOp(i, "weight") || read.has(i.attrs.name)) continue;
-      read.add(i.attrs.name);
+      if (!isOp(i, "weight")) continue;
+      const use =
+        prepack && i.dtype === "f32" && isOp(t, "matmul") ? `${i.attrs.name} ${t.attrs.transB}` : i.attrs.name;
+      if (read.has(use)) continue;
+      read.add(use);
       bytes += (i.shape as readonly number[]).reduce((a, b) => a * b, (BYTES[i.dtype] ?? 4) * copyOf(t));
     }
   }

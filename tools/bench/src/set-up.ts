@@ -137,6 +137,8 @@ export async function setUpTraining(
     parts,
     device: values.device as Device,
     gradientCheckpointing: values["gradient-checkpointing"],
+    // What the trainer's config does when not told otherwise.
+    prepack: !values["gradient-checkpointing"],
     optimiser: adamW(constantRate(number("lr"))),
     ...(values.precision === "f16" ? { lossScaling: {} } : {}),
     threads,

@@ -44,7 +44,8 @@ export async function benchTrain(argv: readonly string[]): Promise<Record<string
     infer_s: round(Math.min(...infer) / 1000),
     peak_rss_mib: Math.round(trainPeak / 1024),
     predicted_rss_mib: Math.round(
-      predictTrainingMemory(parts, sizesOf(batch), { gradientCheckpointing }).peak / 2 ** 20,
+      predictTrainingMemory(parts, sizesOf(batch), { gradientCheckpointing, prepack: !gradientCheckpointing }).peak /
+        2 ** 20,
     ),
     train_utterances_per_s: round(rows.length / step),
   };

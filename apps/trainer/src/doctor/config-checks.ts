@@ -19,7 +19,7 @@ export interface Measured {
 }
 
 const LESS_MEMORY =
-  "a smaller per_device_train_batch_size with more gradient_accumulation_steps, gradient_checkpointing: true, or precision: int8";
+  "a smaller per_device_train_batch_size with more gradient_accumulation_steps, gradient_checkpointing: true, prepack_weights: false, or precision: int8";
 
 const reason = (error: unknown): string => {
   if (error instanceof EmosllmError) return error.message;

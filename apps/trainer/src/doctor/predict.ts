@@ -85,6 +85,7 @@ export async function predictTraining(config: TrainConfig, train: readonly Utter
         gradientCheckpointing: stage.config.gradient_checkpointing,
         gradientAccumulationSteps: batches.length,
         averages: config.ema_decay > 0,
+        prepack: stage.config.prepack_weights ?? !stage.config.gradient_checkpointing,
       };
       for (const batch of batches)
         seconds += (secondsOf(predictTrainingWork(parts, sizesOf(batch), how), rates) * stage.steps) / looked;

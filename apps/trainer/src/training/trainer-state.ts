@@ -34,7 +34,8 @@ export interface TrainerState {
 }
 
 /** Keys that may change between two sittings of one run: they change no weight and no line of the log. */
-const FREE = /^(output_dir|overwrite_output_dir|save_steps|save_total_limit|report_to|max_bad_share)(\.|$)/;
+const FREE =
+  /^(output_dir|overwrite_output_dir|save_steps|save_total_limit|report_to|max_bad_share|prepack_weights)(\.|$)/;
 
 const flatten = (value: unknown, path = ""): [string, string][] =>
   typeof value === "object" && value !== null && !Array.isArray(value)
