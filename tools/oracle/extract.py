@@ -199,6 +199,8 @@ def compare(folder: pathlib.Path) -> None:
     sys.exit(1 if failed else 0)
 
 
+if len(sys.argv) < 3 or sys.argv[1] not in ("make", "run", "compare"):
+    sys.exit(__doc__)
 folder = pathlib.Path(sys.argv[2])
 if sys.argv[1] == "make":
     make(folder, int(sys.argv[3]) if len(sys.argv) > 3 else 0)
