@@ -2,6 +2,7 @@
  * @file Whether this processor adds pairs of u8 x i8 products in 16 bits, as x64 without VNNI does, where large ones overflow. onnxruntime
  * then has to be told to multiply u8 x u8 (`session.x64quantprecision`), which is four times as slow as AMX where there is no need.
  */
+import "./no-telemetry.ts";
 import { constant, matMulInt8 } from "@emosllm/graph";
 import * as ort from "onnxruntime-node";
 import { lower } from "./lower.ts";

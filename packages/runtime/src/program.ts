@@ -1,4 +1,5 @@
 /** @file A compiled graph: checks what it is fed, runs, writes state in place, gives its native memory back. */
+import "./no-telemetry.ts";
 import { availableParallelism } from "node:os";
 import type { DType, Tensor } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";

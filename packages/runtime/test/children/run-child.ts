@@ -11,6 +11,7 @@ export function runChild(
   file: string,
   args: readonly string[] = [],
   nodeOptions: readonly string[] = [],
+  env: NodeJS.ProcessEnv = process.env,
 ): { readonly code: number | null; readonly stdout: string; readonly stderr: string } {
   const child = spawnSync(
     process.execPath,
@@ -21,7 +22,7 @@ export function runChild(
       fileURLToPath(new URL(file, import.meta.url)),
       ...args,
     ],
-    { encoding: "utf8", timeout: 55_000 },
+    { encoding: "utf8", timeout: 55_000, env },
   );
   return { code: child.status, stdout: child.stdout, stderr: child.stderr };
 }
