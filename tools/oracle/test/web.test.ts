@@ -11,6 +11,7 @@ import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomBundle, removeBundle, hum } from "../../../apps/serving/test/bundle.ts";
 import { bundleForPage } from "../../../examples/browser/bundle.ts";
+import { writeSite } from "../../../examples/browser/site.ts";
 import { loadEmoSllm } from "@emosllm/model";
 import { LIMITS, type ReplayResult } from "../src/golden-replay.ts";
 
@@ -42,16 +43,16 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
   let server: Server;
   let browser: Browser;
   let trained: string;
+  let site: string;
   let inputs: readonly string[];
   beforeAll(async () => {
     const { code, inputs: bundled } = await bundle("web/page.ts");
-    const demo = await bundle("../../../examples/browser/app.ts");
     trained = await randomBundle(3);
-    inputs = [...bundled, ...demo.inputs];
+    site = await mkdtemp(join(tmpdir(), "emosllm-site-"));
+    inputs = [...bundled, ...(await writeSite(trained, site))];
     const folders = [
       ["/goldens/", here("../fixtures/")],
-      ["/demo/bundle/", trained],
-      ["/demo/ort/", dirname(runtime.resolve("onnxruntime-web"))],
+      ["/demo/", site],
       ["/ort/", dirname(runtime.resolve("onnxruntime-web"))],
     ] as const;
     server = createServer((request, response) => {
@@ -62,15 +63,11 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
           ? Promise.resolve(
               '<!doctype html><title>Training</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>',
             )
-          : path === "/demo/index.html"
-            ? readFile(here("../../../examples/browser/index.html"))
-            : path === "/demo/app.js"
-              ? Promise.resolve(demo.code)
-              : path === "/page.js"
-                ? Promise.resolve(code)
-                : folder
-                  ? readFile(join(folder[1], path.slice(folder[0].length)))
-                  : Promise.reject(new Error("not here"));
+          : path === "/page.js"
+            ? Promise.resolve(code)
+            : folder
+              ? readFile(join(folder[1], path.slice(folder[0].length)))
+              : Promise.reject(new Error("not here"));
       body.then(
         (b) =>
           response
@@ -104,6 +101,7 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
     await browser?.close();
     server?.close();
     if (trained) await removeBundle(trained);
+    if (site) await rm(site, { recursive: true });
   });
 
   test.each([
