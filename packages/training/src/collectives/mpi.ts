@@ -109,6 +109,10 @@ function findLibrary(
   override: string | undefined,
 ): { readonly library: NativeLibrary; readonly abi: MpiAbi } {
   const tried: string[] = [];
+  // UCX, below MPICH and newer Open MPI, else patches the process's memory calls under the running threads of Node.js (a rank died of it in
+  // V8, once in dozens of runs); it watches memory for the sake of network cards that register it.
+  for (const hook of ["UCX_MEM_EVENTS", "UCX_MEM_MALLOC_HOOKS"]) process.env[hook] ??= "no";
+  process.env["UCX_MEM_MMAP_HOOK_MODE"] ??= "none";
   const open = (file: string): NativeLibrary | undefined => {
     try {
       return koffi.load(file);
