@@ -9,13 +9,12 @@ const BINARIES = ["ort-wasm-simd-threaded.wasm", "ort-wasm-simd-threaded.asyncif
 
 /** Writes the site of a trained bundle to `out`; gives the source files that are in its script. */
 export async function writeSite(bundle: string, out: string): Promise<readonly string[]> {
-  const { outputFiles, metafile } = await bundleForPage(join(import.meta.dirname, "app.ts"), ["@emosllm/source"]);
+  const { code, inputs } = await bundleForPage(join(import.meta.dirname, "app.ts"), ["@emosllm/source"]);
   await mkdir(join(out, "ort"), { recursive: true });
-  await writeFile(join(out, "app.js"), outputFiles[0]?.contents ?? "");
+  await writeFile(join(out, "app.js"), code);
   await cp(join(import.meta.dirname, "index.html"), join(out, "index.html"));
   await cp(bundle, join(out, "bundle"), { recursive: true });
   const runtime = dirname(createRequire(import.meta.url).resolve("onnxruntime-web"));
   for (const file of BINARIES) await cp(join(runtime, file), join(out, "ort", file));
-  const [script] = Object.values(metafile.outputs);
-  return Object.entries(script?.inputs ?? {}).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : []));
+  return inputs;
 }

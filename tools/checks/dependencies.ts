@@ -1,6 +1,7 @@
 /**
  * @file Checks that three lists agree for each package: what its sources import, what its package.json depends on and what
- * its tsconfig.json references; and that imports point downwards in the design's order.
+ * its tsconfig.json references; that imports point downwards in the design's order; and that what a package for pages imports of Node.js
+ * is left out of a page by its `browser` field.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -27,6 +28,7 @@ interface Manifest {
   peerDependencies?: Record<string, string>;
   optionalDependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
+  browser?: Record<string, string | false>;
 }
 
 const readJson = <T>(file: string): T => JSON.parse(readFileSync(file, "utf8")) as T;
@@ -43,10 +45,11 @@ function* sources(folder: string): Generator<string> {
 function importsOf(file: string): string[] {
   const text = readFileSync(file, "utf8").replace(/^\s*(\*|\/\/).*$/gm, "");
   const found = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["']([^."'][^"']*)["']/g)].map((m) => m[1] ?? "");
-  return found
-    .filter((s) => !s.startsWith("node:"))
-    .map((s) => (s.startsWith("@") ? s.split("/").slice(0, 2).join("/") : (s.split("/")[0] ?? s)));
+  return found.map((s) => (s.startsWith("node:") ? s : packageOf(s)));
 }
+
+const packageOf = (s: string): string =>
+  s.startsWith("@") ? s.split("/").slice(0, 2).join("/") : (s.split("/")[0] ?? s);
 
 const problems: string[] = [];
 for (const group of ["packages", "apps"]) {
@@ -63,9 +66,14 @@ for (const group of ["packages", "apps"]) {
     if (own === undefined) problems.push(`${where}: ${manifest.name} has no level in tools/checks/dependencies.ts`);
 
     const used = new Set<string>();
+    const ofNode = new Set<string>();
     for (const file of sources(folder)) {
       const isTest = file.endsWith(".test.ts") || file.includes(`${name}/test/`) || file.endsWith("vitest.config.ts");
       for (const target of importsOf(file)) {
+        if (target.startsWith("node:")) {
+          if (!isTest) ofNode.add(target);
+          continue;
+        }
         if (isTest ? !forTests.has(target) : !declared.has(target) && target !== manifest.name)
           problems.push(`${relative(root, file)}: imports ${target}, which ${where}/package.json does not list`);
         if (!isTest) used.add(target);
@@ -76,6 +84,15 @@ for (const group of ["packages", "apps"]) {
     }
     for (const target of declared)
       if (!used.has(target)) problems.push(`${where}/package.json: lists ${target}, which no source imports`);
+
+    if (manifest.browser) {
+      const leftOut = Object.keys(manifest.browser).filter((key) => key.startsWith("node:"));
+      for (const target of ofNode)
+        if (!leftOut.includes(target)) problems.push(`${where}/package.json: browser does not leave out ${target}`);
+      for (const target of leftOut)
+        if (!ofNode.has(target))
+          problems.push(`${where}/package.json: browser leaves out ${target}, which no source imports`);
+    }
 
     const references = new Set(
       (readJson<{ references?: { path: string }[] }>(join(folder, "tsconfig.json")).references ?? []).map(

@@ -102,7 +102,9 @@ def compare(folder: pathlib.Path) -> None:
         print(json.dumps({"tracker": who, "voiced_frames": int(voiced), "gross_error": gross / voiced, "voicing_error": voicing / frames, "mean_fine_error": fine / voiced}))
 
 
-if sys.argv[1] == "make":
-    make(pathlib.Path(sys.argv[2]), *(int(v) for v in (sys.argv[3:] + ["20", "3"][len(sys.argv) - 3 :])))
+command, folder, *numbers = sys.argv[1:]
+if command == "make":
+    clips, seed = [int(v) for v in numbers] + [20, 3][len(numbers) :]
+    make(pathlib.Path(folder), clips, seed)
 else:
-    compare(pathlib.Path(sys.argv[2]))
+    compare(pathlib.Path(folder))

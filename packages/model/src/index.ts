@@ -71,11 +71,12 @@ export {
   type SpeechWindows,
 } from "./timeline-windows.ts";
 export { measureClip, voiceDescriber, type VoiceManifest } from "./voice.ts";
+export { defaultTrainingBlock, prepacksByDefault } from "./training-defaults.ts";
 export {
-  predictTrainingMemory,
-  predictTrainingWork,
+  predictTrainingStep,
   sizesOf,
   type BatchSizes,
+  type StepPrediction,
   type TrainingMemory,
-  type TrainingMemoryOptions,
-} from "./training-memory.ts";
+  type TrainingStepOptions,
+} from "./training-step.ts";

@@ -1,6 +1,6 @@
 /** @file Whether a device is set up: a small training step on it against the CPU, and how fast it multiplies. */
 import { type Tensor, add, gelu, gradients, input, matmul, mean, softmaxCrossEntropy } from "@emosllm/graph";
-import { productTime } from "./choose-device.ts";
+import { PRODUCT_FLOP, productTime } from "./choose-device.ts";
 import { evaluate } from "./evaluate.ts";
 import { type HostTensor, f32, i64 } from "./host-tensor.ts";
 import type { Device } from "./program.ts";
@@ -43,7 +43,7 @@ export async function checkDevice(device: Device): Promise<DeviceCheck> {
     ),
   );
   const ms = await productTime(device);
-  return { device, difference, ok: difference <= ALLOWED, gflops: (2 * 512 * 1024 * 1024) / ms / 1e6 };
+  return { device, difference, ok: difference <= ALLOWED, gflops: PRODUCT_FLOP / ms / 1e6 };
 }
 
 const wave = (shape: readonly [number, number], step: number): HostTensor =>

@@ -1,6 +1,7 @@
 /** @file What a run of a graph has to do, without running it: arithmetic of products by kind, and the bytes that all other ops move. */
 import { type Tensor, dimEvaluate, isOp } from "@emosllm/graph";
-import { BYTES, LEAVES, VIEWS, uniqueOps } from "./live-bytes.ts";
+import { bytesPerElement } from "./host-tensor.ts";
+import { LEAVES, VIEWS, uniqueOps } from "./unique-ops.ts";
 
 /** Work of one run. */
 export interface GraphWork {
@@ -40,7 +41,8 @@ export function graphWork(outputs: readonly Tensor[], sizes: Readonly<Record<str
     else if (isOp(t, "conv1d")) work.f32 += 2 * elements(t) * along(b, 1) * along(b, 2);
     else
       work.bytes +=
-        (HEAVY.has(t.op) ? HEAVY_FACTOR : 1) * [t, ...inputs].reduce((n, v) => n + elements(v) * BYTES[v.dtype], 0);
+        (HEAVY.has(t.op) ? HEAVY_FACTOR : 1) *
+        [t, ...inputs].reduce((n, v) => n + elements(v) * bytesPerElement(v.dtype), 0);
   }
   return work;
 }

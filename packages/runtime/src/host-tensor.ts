@@ -38,6 +38,9 @@ export const HOST_ARRAYS: {
   bool: Uint8Array,
 };
 
+/** Bytes that an element takes. */
+export const bytesPerElement = (dtype: DType): number => HOST_ARRAYS[dtype].BYTES_PER_ELEMENT;
+
 /** Number of elements. */
 export const elements = (shape: readonly number[]): number => shape.reduce((p, d) => p * d, 1);
 

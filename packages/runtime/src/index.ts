@@ -1,6 +1,17 @@
 export { evaluate } from "./evaluate.ts";
+export { fastestRun, type FastestRunOptions } from "./fastest-run.ts";
 export { feedsOf } from "./feeds.ts";
-export { elements, f32, hostTensor, HOST_ARRAYS, i64, zeros, type HostArrays, type HostTensor } from "./host-tensor.ts";
+export {
+  bytesPerElement,
+  elements,
+  f32,
+  hostTensor,
+  HOST_ARRAYS,
+  i64,
+  zeros,
+  type HostArrays,
+  type HostTensor,
+} from "./host-tensor.ts";
 export { graphWork, type GraphWork } from "./graph-work.ts";
 export { liveBytes, type LiveBytes } from "./live-bytes.ts";
 export { lower, type LoweredModel, type Port } from "./lower.ts";

@@ -2,8 +2,9 @@
  * @file How much memory the values of a graph take while it runs, without running it: walks through the ops in order, gives each value
  * memory, takes it back after its last reader, lets element-wise ops write over what they read last, as onnxruntime's planner does.
  */
-import { type DType, type OpName, type Tensor, dimEvaluate, topologicalOrder } from "@emosllm/graph";
-import { structuralKey } from "./lower.ts";
+import { type OpName, type Tensor, dimEvaluate } from "@emosllm/graph";
+import { bytesPerElement } from "./host-tensor.ts";
+import { LEAVES, VIEWS, uniqueOps } from "./unique-ops.ts";
 
 /** Memory of values in bytes. */
 export interface LiveBytes {
@@ -13,26 +14,12 @@ export interface LiveBytes {
   readonly ops: number;
 }
 
-/** See their input's memory differently. */
-export const VIEWS: ReadonlySet<OpName> = new Set(["reshape", "checkpoint", "after"]);
-export const LEAVES: ReadonlySet<OpName> = new Set(["input", "weight", "constant"]);
 /** Write where they read. */
 const ELEMENTWISE: ReadonlySet<OpName> = new Set(
   "neg abs exp log sqrt reciprocal tanh sigmoid erf sin cos floor sign relu add sub mul div pow maximum minimum softmax".split(
     " ",
   ) as OpName[],
 );
-export const BYTES: Readonly<Record<DType, number>> = {
-  f32: 4,
-  f16: 2,
-  bf16: 2,
-  i64: 8,
-  i32: 4,
-  i8: 1,
-  u8: 1,
-  bool: 1,
-};
-
 interface Buffer {
   readonly bytes: number;
   readers: number;
@@ -48,7 +35,7 @@ export function liveBytes(outputs: readonly Tensor[], sizes: Readonly<Record<str
   let held = 0;
   let peak = 0;
   for (const { t, inputs } of order.ops) {
-    const bytes = t.shape.reduce<number>((n, d) => n * dimEvaluate(d, sizes), BYTES[t.dtype]);
+    const bytes = t.shape.reduce<number>((n, d) => n * dimEvaluate(d, sizes), bytesPerElement(t.dtype));
     const read = [...new Set(inputs)].flatMap((i) => buffers.get(i) ?? []);
     const own = readers.get(t) ?? 0;
     let buffer: Buffer | undefined;
@@ -71,30 +58,4 @@ export function liveBytes(outputs: readonly Tensor[], sizes: Readonly<Record<str
     if (buffer.readers === 0) held -= buffer.bytes;
   }
   return { peak, ops: order.ops.filter(({ t }) => !LEAVES.has(t.op)).length };
-}
-
-/** Ops that compute the same, once: the first of them, with the first of each input. */
-export function uniqueOps(outputs: readonly Tensor[]): {
-  readonly ops: readonly { readonly t: Tensor; readonly inputs: readonly Tensor[] }[];
-  readonly same: ReadonlyMap<Tensor, Tensor>;
-} {
-  const same = new Map<Tensor, Tensor>();
-  const byKey = new Map<string, Tensor>();
-  const ids = new Map<Tensor, string>();
-  const ops: { t: Tensor; inputs: readonly Tensor[] }[] = [];
-  for (const t of topologicalOrder(outputs)) {
-    const inputs = t.inputs.map((i) => same.get(i) as Tensor);
-    const key = structuralKey(
-      t,
-      inputs.map((i) => ids.get(i) as string),
-    );
-    let first = byKey.get(key);
-    if (!first) {
-      byKey.set(key, (first = t));
-      ids.set(t, String(ids.size));
-      ops.push({ t, inputs });
-    }
-    same.set(t, first);
-  }
-  return { ops, same };
 }

@@ -35,7 +35,7 @@ export interface SessionOptions {
    * Kernels keep f32 weights of products in a layout of their own: memory for each way that a weight is multiplied (as it lies, turned) instead of
    * pages of its file, for training steps that take four fifths of the time. Weights stored as f16 or bf16 are not affected. On the CPU.
    */
-  readonly prepack?: boolean;
+  readonly prepack?: boolean | undefined;
   /** Refuses a graph of which a part would run on the CPU instead, with a copy there and back. */
   readonly onlyOnDevice?: boolean;
 }

@@ -1,6 +1,7 @@
 /** @file Where the bytes of a frozen weight are, and whether they fit the graph. */
-import { type DType, type Tensor, describeType, dimEvaluate } from "@emosllm/graph";
+import { type Tensor, describeType, dimEvaluate } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
+import { bytesPerElement, elements } from "./host-tensor.ts";
 
 /** A range of a file. */
 export interface FileSource {
@@ -27,8 +28,6 @@ export interface FileRanges {
   ) => { readonly location: string; readonly offset: number; readonly length: number };
 }
 
-const BYTES: Readonly<Record<DType, number>> = { f32: 4, f16: 2, bf16: 2, i64: 8, i32: 4, i8: 1, u8: 1, bool: 1 };
-
 /** The source and its numeric shape. Throws EmosllmError `checkpoint_invalid` for a weight that is missing or does not fit. */
 export function checkWeight(
   t: Tensor<"weight">,
@@ -50,7 +49,7 @@ export function checkWeight(
       "checkpoint_invalid",
       `The weight '${name}' is ${source.dtype}[${source.shape.join(",")}] in the checkpoint, but the model needs ${describeType(t)}.`,
     );
-  const bytes = shape.reduce((p, d) => p * d, 1) * BYTES[t.dtype];
+  const bytes = elements(shape) * bytesPerElement(t.dtype);
   const length = "data" in source ? source.data.byteLength : source.length;
   if (length !== bytes)
     throw new EmosllmError(

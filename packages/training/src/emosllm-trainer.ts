@@ -6,6 +6,7 @@ import {
   type LaidOutBatch,
   buildGraph,
   formKey,
+  prepacksByDefault,
   trainedShapes,
   weightedLoss,
   weightsOf,
@@ -52,6 +53,7 @@ export async function openEmoSllmTrainer({
   frozen = {},
   focalGamma = 0,
   gradientCheckpointing,
+  prepack = prepacksByDefault(gradientCheckpointing),
   ...options
 }: EmoSllmTrainerOptions): Promise<EmoSllmTrainer> {
   const forms = new Map<string, { readonly form: BatchForm; readonly scored: boolean }>();
@@ -59,6 +61,7 @@ export async function openEmoSllmTrainer({
   const dropoutKey = (parts.adapter?.config.lora_dropout ?? 0) > 0 ? input("dropout_key", [], "i64") : undefined;
   const trainer = await openTrainer({
     ...options,
+    prepack,
     weights: weightsOf(parts),
     shapes: Object.fromEntries(Object.entries(trainedShapes(parts)).filter(isTrained)),
     optimiser,

@@ -26,6 +26,8 @@ export interface LengthGroups<T> {
 
 /** Gives the next items. */
 export interface SampleOrder<T> {
+  /** Items of a round. */
+  readonly size: number;
   take(count: number): T[];
   state(): OrderState;
 }
@@ -48,6 +50,7 @@ export function shuffledOrder<T>(items: readonly T[], { seed, name, saved, group
   let queue = arranged(items, stream, groups, lead);
   let taken = saved?.taken ?? 0;
   return {
+    size: items.length,
     take(count) {
       const out: T[] = [];
       while (out.length < count) {

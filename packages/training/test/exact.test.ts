@@ -14,13 +14,13 @@ let sparing: EmoSllmTrainer;
 let packed: EmoSllmTrainer;
 beforeAll(async () => {
   model = await tinyModel(11);
-  trainer = await openEmoSllmTrainer({ parts: model.parts, optimiser: adamW(constantRate(0.01)) });
+  trainer = await openEmoSllmTrainer({ parts: model.parts, optimiser: adamW(constantRate(0.01)), prepack: false });
   sparing = await openEmoSllmTrainer({
     parts: model.parts,
     optimiser: adamW(constantRate(0.01)),
     gradientCheckpointing: true,
   });
-  packed = await openEmoSllmTrainer({ parts: model.parts, optimiser: adamW(constantRate(0.01)), prepack: true });
+  packed = await openEmoSllmTrainer({ parts: model.parts, optimiser: adamW(constantRate(0.01)) });
   for (const [name, t] of Object.entries(model.parameters))
     for (const { parameters } of [trainer, sparing, packed]) parameters.tensors[name]?.data.set(t.data);
 });

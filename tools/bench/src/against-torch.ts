@@ -7,6 +7,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs, promisify } from "node:util";
+import { freshBench, printed } from "./fresh.ts";
 
 const run = promisify(execFile);
 
@@ -154,20 +155,13 @@ async function torchVersions(python: string): Promise<string> {
   }
 }
 
-/** The last line of what a benchmark printed. */
-const lastLine = (stdout: string): Figures => JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}") as Figures;
-
 const root = process.env["EMOSLLM_ROOT"] ?? process.cwd();
-const NODE_FLAGS = process.execArgv;
 
-async function ours(flags: readonly string[]): Promise<Figures> {
-  const main = join(root, "tools/bench/src/main.ts");
-  return lastLine((await run(process.execPath, [...NODE_FLAGS, main, "train", ...flags])).stdout);
-}
+const ours = (flags: readonly string[]): Promise<Figures> => freshBench(["train", ...flags]);
 
 async function torch(python: string, flags: readonly string[]): Promise<Figures> {
   const script = join(root, "tools/oracle/emosllm_torch.py");
   // Its own defaults for threads, whatever the environment says: that is what a user gets.
   const { OMP_NUM_THREADS: _threads, OMP_WAIT_POLICY: _policy, ...env } = process.env;
-  return lastLine((await run(python, [script, "bench", ...flags], { env })).stdout);
+  return printed((await run(python, [script, "bench", ...flags], { env })).stdout);
 }

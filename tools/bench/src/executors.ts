@@ -2,18 +2,14 @@
  * @file `bench executors`: one training step on onnxruntime and on TensorFlow.js' backends, at the same random weights. Each figure is a
  * process of its own; they take turns, so that all see the same load.
  */
-import { execFile } from "node:child_process";
-import { parseArgs, promisify } from "node:util";
-
-const run = promisify(execFile);
+import { parseArgs } from "node:util";
+import { freshBench } from "./fresh.ts";
+import { FLAGS } from "./set-up.ts";
 
 const OWN = {
   devices: { type: "string", default: "cpu,tfjs-node" },
   rounds: { type: "string", default: "2" },
 } as const;
-/** Where an option and its value stand in the arguments. */
-const valuePlaces = (t: { readonly index: number; readonly inlineValue?: boolean | undefined }): number[] =>
-  t.inlineValue === true ? [t.index] : [t.index, t.index + 1];
 
 interface Figures {
   readonly train_step_s: number;
@@ -26,28 +22,16 @@ interface Figures {
  * flags are those of `train`. Gives the best round of each, and how many times longer it takes than the first.
  */
 export async function benchExecutors(argv: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
-  const { values, tokens } = parseArgs({
-    args: [...argv],
-    options: OWN,
-    strict: false,
-    tokens: true,
-  });
-  const mine = new Set(tokens.flatMap((t) => (t.kind === "option" && t.name in OWN ? valuePlaces(t) : [])));
-  const rest = argv.filter((_, i) => !mine.has(i));
-  const devices = String(values.devices).split(",");
-  const [, script] = process.argv as [string, string];
+  const { values } = parseArgs({ args: [...argv], options: { ...FLAGS, ...OWN } });
+  const { devices: list, rounds, device: _, ...train } = values;
+  const devices = list.split(",");
+  const flags = Object.entries(train).flatMap(([name, value]) =>
+    typeof value === "boolean" ? (value ? [`--${name}`] : []) : [`--${name}=${value}`],
+  );
   const best = new Map<string, Figures>();
-  for (let round = 0; round < Number(values.rounds); round++)
+  for (let round = 0; round < Number(rounds); round++)
     for (const device of devices) {
-      const { stdout } = await run(process.execPath, [
-        ...process.execArgv,
-        script,
-        "train",
-        "--device",
-        device,
-        ...rest,
-      ]);
-      const figures = JSON.parse(stdout.trim().split("\n").at(-1) as string) as Figures;
+      const figures = await freshBench<Figures>(["train", "--device", device, ...flags]);
       const before = best.get(device);
       if (!before || figures.train_step_s < before.train_step_s) best.set(device, figures);
     }

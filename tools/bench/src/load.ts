@@ -2,14 +2,14 @@
  * @file `bench load --shape S --precision P`: how long a language model takes from its folder to its first logits, and how much memory.
  * Two fresh processes, one after the other: the first packs the weights, the second finds them packed.
  */
-import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { type Precision, causalLayout, openLanguageModel } from "@emosllm/backbones";
 import { input } from "@emosllm/graph";
 import { compile, i64 } from "@emosllm/runtime";
+import { freshBench } from "./fresh.ts";
 import { randomCheckpoint } from "./random-checkpoint.ts";
 import { round } from "./set-up.ts";
 import { SHAPES } from "./shapes.ts";
@@ -41,12 +41,8 @@ export async function benchLoad(argv: readonly string[]): Promise<Readonly<Recor
   const sizes = SHAPES[values.shape];
   if (!sizes) throw new Error(`--shape '${values.shape}' is not one of ${Object.keys(SHAPES).join(", ")}`);
   const folder = await randomCheckpoint(root, values.shape, sizes, Number(values.layers) || sizes.layers, "BF16");
-  const fresh = async (): Promise<Start> => {
-    const [, script] = process.argv as [string, string];
-    const own = ["load", "--folder", folder, "--precision", precision, "--threads", values.threads];
-    const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script, ...own]);
-    return JSON.parse(stdout) as Start;
-  };
+  const fresh = (): Promise<Start> =>
+    freshBench(["load", "--folder", folder, "--precision", precision, "--threads", values.threads]);
   try {
     const [first, again] = [await fresh(), await fresh()];
     return { shape: values.shape, precision, first, again };

@@ -1,12 +1,14 @@
 /**
- * @file `bench memory [--only TEXT]`: what `predictTrainingMemory` says against the peak resident memory of a process that trains two steps, for
+ * @file `bench memory [--only TEXT]`: what `predictTrainingStep` says against the peak resident memory of a process that trains two steps, for
  * each configuration of a list. Exit code 1 where one is more than 20 % off.
  */
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
+import { freshBench } from "./fresh.ts";
 
-const run = promisify(execFile);
+interface Peaks {
+  readonly peak_rss_mib: number;
+  readonly predicted_rss_mib: number;
+}
 
 const CONFIGURATIONS: readonly string[] = [
   "--shape tiny",
@@ -29,24 +31,11 @@ const ALLOWED = 0.2;
 
 export async function benchMemory(argv: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
   const { values } = parseArgs({ args: [...argv], options: { only: { type: "string", default: "" } } });
-  const main = join(import.meta.dirname, "main.ts");
   const rows = [];
   for (const flags of CONFIGURATIONS.filter((c) => c.includes(values.only))) {
-    const { stdout } = await run(process.execPath, [
-      ...process.execArgv,
-      main,
-      "train",
-      "--steps",
-      "1",
-      ...flags.split(" "),
-    ]);
-    const { peak_rss_mib: measured, predicted_rss_mib: predicted } = JSON.parse(stdout) as Record<string, number>;
-    const row = {
-      flags,
-      measured,
-      predicted,
-      off: Number(((predicted as number) / (measured as number) - 1).toFixed(3)),
-    };
+    const argv = ["train", "--steps", "1", ...flags.split(" ")];
+    const { peak_rss_mib: measured, predicted_rss_mib: predicted } = await freshBench<Peaks>(argv);
+    const row = { flags, measured, predicted, off: Number((predicted / measured - 1).toFixed(3)) };
     rows.push(row);
     process.stderr.write(`${JSON.stringify(row)}\n`);
   }

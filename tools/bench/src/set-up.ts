@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { type Backward, type Precision, openLanguageModel } from "@emosllm/backbones";
 import type { PackedBlock } from "@emosllm/checkpoints";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
-import { type BatchRow, type EmoSllmParts, type LaidOutBatch, layOutBatch } from "@emosllm/model";
+import { type BatchRow, type EmoSllmParts, type LaidOutBatch, defaultTrainingBlock, layOutBatch } from "@emosllm/model";
 import { qpMapper, qpMapperConfig } from "@emosllm/projector";
 import type { Device } from "@emosllm/runtime";
 import { type EmoSllmTrainer, adamW, constantRate, openEmoSllmTrainer, randomStream } from "@emosllm/training";
@@ -13,7 +13,7 @@ import { randomCheckpoint } from "./random-checkpoint.ts";
 import { SHAPES, randomRows } from "./shapes.ts";
 
 /** Flags of the reference, with its defaults, and a few of ours. */
-const FLAGS = {
+export const FLAGS = {
   shape: { type: "string", default: "smollm2-135m" },
   layers: { type: "string", default: "0" },
   batch: { type: "string", default: "8" },
@@ -102,8 +102,7 @@ export async function setUpTraining(
     layers,
     checkpoint ?? STORED[values.precision] ?? "BF16",
   );
-  // Training runs many tokens at once.
-  const blockSize = values["block-size"] ?? (values.precision === "int8" ? "row" : undefined);
+  const blockSize = values["block-size"] ?? defaultTrainingBlock(values.precision as Precision);
   const languageModel = await openLanguageModel(folder, {
     precision: values.precision as Precision,
     backward: values.backward as Backward,
@@ -137,8 +136,6 @@ export async function setUpTraining(
     parts,
     device: values.device as Device,
     gradientCheckpointing: values["gradient-checkpointing"],
-    // What the trainer's config does when not told otherwise.
-    prepack: !values["gradient-checkpointing"],
     optimiser: adamW(constantRate(number("lr"))),
     ...(values.precision === "f16" ? { lossScaling: {} } : {}),
     threads,

@@ -29,16 +29,6 @@ const TYPES: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
 };
 
-/** The page's script, and the files that are in it. */
-async function bundle(entry: string): Promise<{ readonly code: Uint8Array; readonly inputs: readonly string[] }> {
-  const { outputFiles, metafile } = await bundleForPage(here(entry), ["@emosllm/source"]);
-  const [output] = Object.values(metafile.outputs);
-  const inputs = Object.entries(output?.inputs ?? {}).flatMap(([f, { bytesInOutput }]) =>
-    bytesInOutput > 0 ? [f] : [],
-  );
-  return { code: (outputFiles[0] as { contents: Uint8Array }).contents, inputs };
-}
-
 describe.skipIf(!program)("in Chromium (install chromium)", () => {
   let server: Server;
   let browser: Browser;
@@ -46,7 +36,7 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
   let site: string;
   let inputs: readonly string[];
   beforeAll(async () => {
-    const { code, inputs: bundled } = await bundle("web/page.ts");
+    const { code, inputs: bundled } = await bundleForPage(here("web/page.ts"), ["@emosllm/source"]);
     trained = await randomBundle(3);
     site = await mkdtemp(join(tmpdir(), "emosllm-site-"));
     inputs = [...bundled, ...(await writeSite(trained, site))];

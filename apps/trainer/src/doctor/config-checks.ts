@@ -10,6 +10,7 @@ import { EmosllmError } from "@emosllm/interfaces";
 import { openLanguageModel } from "@emosllm/backbones";
 import { type Folds, readFolds } from "../series/folds.ts";
 import { predictTraining } from "./predict.ts";
+import { machineRates, secondsOf } from "./rates.ts";
 import { bytesText, type Finding, memoryLimit } from "./checks.ts";
 
 /** What a few steps took. */
@@ -64,7 +65,7 @@ export async function configChecks(
   if (findings.some((f) => f.status === "problem")) return findings;
   try {
     const utterances = train.map((id) => folds.utterances.get(id)).filter((u) => u !== undefined);
-    const { memory, secondsPerStep, steps: all } = await predictTraining(config, utterances);
+    const { memory, work, steps: all } = await predictTraining(config, utterances);
     const { peak, process: own, weights, trained, values } = memory;
     const free = Math.min(memoryLimit(), freemem());
     const parts = `weights ${bytesText(weights)}, trained values ${bytesText(trained)}, a step ${bytesText(values)}, the rest ${bytesText(own)}`;
@@ -75,7 +76,8 @@ export async function configChecks(
       number: peak,
       ...(peak > free ? { advice: LESS_MEMORY } : {}),
     });
-    if (!measure)
+    if (!measure) {
+      const secondsPerStep = secondsOf(work, await machineRates());
       findings.push({
         check: "time",
         status: "ok",
@@ -83,6 +85,7 @@ export async function configChecks(
         number: steps * secondsPerStep,
         advice: "estimated from the arithmetic of its steps, right to a factor of two; --measure trains three of them",
       });
+    }
   } catch (error) {
     findings.push({ check: "predicted", status: "problem", value: reason(error) });
   }

@@ -1,10 +1,11 @@
 /**
  * @file How much memory and time the steps of a config will take, before anything is trained: batches are drawn as training draws them, with frames
- * of the right lengths and nothing in them, and given to `predictTrainingMemory` and `predictTrainingWork`.
+ * of the right lengths and nothing in them, and given to `predictTrainingStep`.
  */
 import { EmosllmError, type FrontEndManifest, type Utterance } from "@emosllm/interfaces";
 import { emotionScheme } from "@emosllm/datasets";
-import { type TrainingMemory, openFrontEnd, predictTrainingMemory, predictTrainingWork, sizesOf } from "@emosllm/model";
+import { type TrainingMemory, openFrontEnd, defaultTrainingBlock, predictTrainingStep, sizesOf } from "@emosllm/model";
+import type { GraphWork } from "@emosllm/runtime";
 import { streamSet } from "@emosllm/training";
 import { batchSource } from "../training/batches.ts";
 import type { TrainConfig } from "../training/config.ts";
@@ -14,14 +15,13 @@ import { assembleModel } from "../training/model.ts";
 import { globalBatch } from "../training/ranks.ts";
 import { resolveStages } from "../training/stages.ts";
 import { stepBatches } from "../training/step-batches.ts";
-import { machineRates, secondsOf } from "./rates.ts";
 
 /** Clips whose length is looked at; the others get one of these lengths. */
 const LOOKED_AT = 64;
 /** Steps of each stage whose batches are drawn. */
 const DRAWN = 8;
 
-/** What `predictTrainingMemory` counts for a process with nothing but the model's packages. */
+/** What `predictTrainingStep` counts for a process with nothing but the model's packages. */
 const BARE_PROCESS = 150 * 2 ** 20;
 /**
  * Every batch has a shape of its own, and onnxruntime's arena keeps what the one before had in other places. Measured with the demo at 24, 48,
@@ -33,8 +33,8 @@ const SHAPES = 1.2;
 export interface Prediction {
   /** Of the largest of the steps looked at. */
   readonly memory: TrainingMemory;
-  /** Of one step on average, seconds. */
-  readonly secondsPerStep: number;
+  /** Of one step on average. */
+  readonly work: GraphWork;
   /** Of all stages. */
   readonly steps: number;
 }
@@ -62,9 +62,9 @@ export async function predictTraining(config: TrainConfig, train: readonly Utter
   });
   const { parts, tokenizer, prompts, labels } = model;
   const streams = streamSet(config.seed);
-  const rates = await machineRates();
   let most: TrainingMemory | undefined;
-  let [seconds, steps] = [0, 0];
+  const work = { f32: 0, int8: 0, blocks: 0, bytes: 0, ops: 0 };
+  let steps = 0;
   const { rank, size } = { rank: 0, size: 1 };
   for (const stage of resolveStages(globalBatch(config, { rank, size }), () => samples.length)) {
     const context = { tokenizer, scheme, config, labelWeights: undefined };
@@ -76,21 +76,21 @@ export async function predictTraining(config: TrainConfig, train: readonly Utter
       for (let i = 0; i < stage.config.gradient_accumulation_steps; i++) drawn.push(await source.next());
       const sizes = { vectors: parts.projector.vectors, audioSize: parts.audioSize };
       const batches = stepBatches(drawn, sizes, { rank, size }, stage.config.max_tokens);
-      // Within a step the one with the most padded places is the largest.
-      const largest = batches.map(sizesOf).reduce((a, b) => (b.rows * (b.suffix + b.frames) > a.rows * (a.suffix + a.frames) ? b : a)); // prettier-ignore
       const how = {
         precision: config.precision,
-        blockSize: config.block_size ?? (config.precision === "int8" ? ("row" as const) : undefined),
+        blockSize: config.block_size ?? defaultTrainingBlock(config.precision),
         backward: config.backward,
         gradientCheckpointing: stage.config.gradient_checkpointing,
         gradientAccumulationSteps: batches.length,
         averages: config.ema_decay > 0,
-        prepack: stage.config.prepack_weights ?? !stage.config.gradient_checkpointing,
+        prepack: stage.config.prepack_weights ?? undefined,
       };
-      for (const batch of batches)
-        seconds += (secondsOf(predictTrainingWork(parts, sizesOf(batch), how), rates) * stage.steps) / looked;
-      const memory = predictTrainingMemory(parts, largest, how);
-      if (!most || memory.peak > most.peak) most = memory;
+      for (const batch of batches) {
+        const predicted = predictTrainingStep(parts, sizesOf(batch), how);
+        if (!most || predicted.memory.peak > most.peak) most = predicted.memory;
+        for (const key of Object.keys(work) as (keyof GraphWork)[])
+          work[key] += (predicted.work[key] * stage.steps) / looked;
+      }
     }
   }
   if (!most) throw new EmosllmError("config_invalid", "the config trains no step");
@@ -99,7 +99,8 @@ export async function predictTraining(config: TrainConfig, train: readonly Utter
   const own = most.process + Math.max(0, process.memoryUsage.rss() - BARE_PROCESS) + frames;
   const values = most.values * SHAPES;
   const memory = { ...most, process: own, values, peak: own + most.weights + most.trained + values };
-  return { memory, secondsPerStep: seconds / steps, steps };
+  for (const key of Object.keys(work) as (keyof GraphWork)[]) work[key] /= steps;
+  return { memory, work, steps };
 }
 
 const zeros = (n: number): number[] => Array.from({ length: n }, () => 0);

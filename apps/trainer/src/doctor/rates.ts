@@ -1,6 +1,6 @@
 /** @file How fast this machine computes, from four programs of a few milliseconds each: what a step's work is divided by. */
 import { type Tensor, add, input, matmul, matMulInt8, sum, weight } from "@emosllm/graph";
-import { type GraphWork, type HostTensor, compile, hostTensor } from "@emosllm/runtime";
+import { type GraphWork, type HostTensor, fastestRun, hostTensor } from "@emosllm/runtime";
 
 /** Per second. */
 export interface MachineRates {
@@ -34,18 +34,7 @@ export async function machineRates(): Promise<MachineRates> {
     ["data", data],
     ["scales", scales],
   ]);
-  const time = async (y: Tensor): Promise<number> => {
-    // Little comes back, since what is given is copied.
-    const program = await compile({ y: sum(y) }, { weights });
-    let best = Infinity;
-    for (let i = 0; i < 8; i++) {
-      const start = performance.now();
-      await program.run(feeds);
-      best = Math.min(best, performance.now() - start);
-    }
-    await program.dispose();
-    return best / 1000;
-  };
+  const time = async (y: Tensor): Promise<number> => (await fastestRun(sum(y), feeds, { weights })) / 1000;
   let chain = x;
   for (let i = 0; i < 20; i++) chain = add(chain, x);
   const nothing = await time(x);

@@ -49,7 +49,6 @@ export function batchSource(options: BatchSourceOptions): BatchSource {
   const { config, samples, prompts, labels, context, streams, prefix, saved = {}, onBad } = options;
   const weights = Object.entries(config.tasks).filter(([, w]) => (w as number) > 0) as [Task, number][];
   const orders = new Map<Task, SampleOrder<Sample>>();
-  const counts = new Map<Task, number>();
   for (const [task] of weights) {
     const fitting = samples.filter(TASK_DEFINITIONS[task].fits);
     if (fitting.length === 0)
@@ -57,7 +56,6 @@ export function batchSource(options: BatchSourceOptions): BatchSource {
         "corpus_invalid",
         `tasks.${task}: no training utterance has what it needs (${NEEDS[task]}); there are ${samples.length} utterances`,
       );
-    counts.set(task, fitting.length);
     // The task of old configs keeps its stream's name.
     const name = `${prefix}order${task === "emotion" ? "" : ` ${task}`}`;
     const size = config.per_device_train_batch_size;
@@ -120,11 +118,11 @@ export function batchSource(options: BatchSourceOptions): BatchSource {
         let { sample, frames } = slot;
         // What cannot be heard gives its place to the next in order; after a whole round of them there is none.
         if (withAudio)
-          for (let left = counts.get(task) as number; !frames; left--) {
+          for (let left = list.size; !frames; left--) {
             if (left === 0)
               throw new EmosllmError(
                 "corpus_invalid",
-                `tasks.${task}: none of its ${counts.get(task)} training utterances can be heard; the last: ${sample.utterance.audio.path}`,
+                `tasks.${task}: none of its ${list.size} training utterances can be heard; the last: ${sample.utterance.audio.path}`,
               );
             [sample] = list.take(1) as [Sample];
             frames = await framesOf(sample, slot.augmented);

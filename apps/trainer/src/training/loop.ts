@@ -134,7 +134,7 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
         frozen,
         focalGamma: settings.focal_gamma,
         gradientCheckpointing: settings.gradient_checkpointing,
-        prepack: settings.prepack_weights ?? !settings.gradient_checkpointing,
+        prepack: settings.prepack_weights ?? undefined,
       });
       for (const [name, t] of Object.entries(trainer.parameters.tensors))
         t.data.set((values.tensors[name] as HostTensor<"f32">).data);

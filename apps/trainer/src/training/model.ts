@@ -18,6 +18,7 @@ import {
   type EmoSllmParts,
   PROJECTOR_PREFIX,
   adaptableEncoder,
+  defaultTrainingBlock,
   encoderBase,
   overEncoder,
 } from "@emosllm/model";
@@ -73,7 +74,7 @@ export async function assembleModel(
   const languageModel = await openLanguageModel(found.folder, {
     precision: config.precision,
     backward: config.backward,
-    blockSize: config.block_size ?? (config.precision === "int8" ? "row" : undefined),
+    blockSize: config.block_size ?? defaultTrainingBlock(config.precision),
   });
   const tokenizer = await loadTokenizer(found.folder);
   const bytes = [...languageModel.checkpoint.tensors.values()].reduce((sum, t) => sum + t.length, 0);

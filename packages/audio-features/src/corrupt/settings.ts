@@ -1,24 +1,27 @@
 /** @file What a corruption's settings may be, where they come from JSON and no type guards them; their ranges are the functions' own. */
 import { EmosllmError } from "@emosllm/interfaces";
+import type { Setting } from "../setting.ts";
 import type { CorruptionName, CorruptionSettings } from "./corrupt.ts";
 
-/** Words for what is accepted, and the test of it. */
-type Shape = readonly [expected: string, accepts: (value: unknown) => boolean];
-type Shapes<T> = { readonly [K in keyof T]-?: undefined extends T[K] ? Shape : readonly [...Shape, "needed"] };
+/** A setting that must be given. */
+interface Needed extends Setting {
+  readonly needed: true;
+}
+type Settings<T> = { readonly [K in keyof T]-?: undefined extends T[K] ? Setting : Needed };
 
-const number: Shape = ["a finite number", (value) => Number.isFinite(value)];
-const word: Shape = ["a name", (value) => typeof value === "string"];
-const point: Shape = [
-  "three numbers of metres",
-  (value) => Array.isArray(value) && value.length === 3 && value.every((v) => Number.isFinite(v)),
-];
-const paths: Shape = [
-  "a list of paths",
-  (value) => Array.isArray(value) && value.every((path) => typeof path === "string"),
-];
-const needed = (shape: Shape): readonly [...Shape, "needed"] => [...shape, "needed"];
+const number: Setting = { expected: "a finite number", accepts: Number.isFinite };
+const word: Setting = { expected: "a name", accepts: (value) => typeof value === "string" };
+const point: Setting = {
+  expected: "three numbers of metres",
+  accepts: (value) => Array.isArray(value) && value.length === 3 && value.every(Number.isFinite),
+};
+const paths: Setting = {
+  expected: "a list of paths",
+  accepts: (value) => Array.isArray(value) && value.every((path) => typeof path === "string"),
+};
+const needed = (setting: Setting): Needed => ({ ...setting, needed: true });
 
-const SHAPES: { readonly [K in CorruptionName]: Shapes<CorruptionSettings[K]> } = {
+const SETTINGS: { readonly [K in CorruptionName]: Settings<CorruptionSettings[K]> } = {
   noise: { snr: needed(number), kind: needed(word), files: paths, voices: number },
   room: {
     size: needed(point),
@@ -41,16 +44,19 @@ const SHAPES: { readonly [K in CorruptionName]: Shapes<CorruptionSettings[K]> } 
 
 /** Throws EmosllmError `usage` for a setting that is missing, unknown, or of another kind than the corruption takes. */
 export function assertCorruptionSettings(name: CorruptionName, settings: Readonly<Record<string, unknown>>): void {
-  const shapes: Readonly<Record<string, Shape | readonly [...Shape, "needed"]>> = SHAPES[name];
+  const known: Readonly<Record<string, Setting | Needed>> = SETTINGS[name];
   for (const key of Object.keys(settings))
-    if (key !== "type" && !Object.hasOwn(shapes, key))
+    if (key !== "type" && !Object.hasOwn(known, key))
       throw new EmosllmError(
         "usage",
-        `corruption '${name}' has no setting ${key}; it has: ${Object.keys(shapes).join(", ")}`,
+        `corruption '${name}' has no setting ${key}; it has: ${Object.keys(known).join(", ")}`,
       );
-  for (const [key, [expected, accepts, need]] of Object.entries(shapes)) {
+  for (const [key, setting] of Object.entries(known)) {
     const value = settings[key];
-    if (value === undefined ? need === undefined : accepts(value)) continue;
-    throw new EmosllmError("usage", `corruption '${name}': ${key} is ${JSON.stringify(value)}, expected ${expected}`);
+    if (value === undefined ? !("needed" in setting) : setting.accepts(value)) continue;
+    throw new EmosllmError(
+      "usage",
+      `corruption '${name}': ${key} is ${JSON.stringify(value)}, expected ${setting.expected}`,
+    );
   }
 }

@@ -7,7 +7,7 @@ import { kaldiFbank } from "./kaldi.ts";
 import { librosaMel, librosaMfcc } from "./librosa.ts";
 import { logMel } from "./log-mel.ts";
 import { prosodyFrames } from "./prosody-frames.ts";
-import { flag, number, oneOf, orNull, type Setting, whole } from "./_settings.ts";
+import { flag, number, oneOf, orNull, type Setting, whole } from "../setting.ts";
 import type { Samples } from "./spectra.ts";
 import { WINDOWS } from "./window.ts";
 

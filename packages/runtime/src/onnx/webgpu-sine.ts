@@ -21,14 +21,20 @@ export function sine(b: Builder, given: string, dtype: DType, quarters: 0 | 1): 
   const cast = (x: string, to: DType): string => b.node("Cast", [x], { to: ONNX_DTYPES[to] })[0] as string;
 
   const x = dtype === "f32" ? given : cast(given, "f32");
-  // The nearest multiple of pi / 2, and how far from it.
-  const turns = op("Floor", add(mul(x, 2 / Math.PI), 0.5));
-  const r = HALF_PI.reduce((left, part) => op("Sub", left, mul(turns, part)), x);
-  const z = mul(r, r);
-  const polynomial = ([first, ...rest]: readonly number[]): string =>
-    rest.reduce((sum, c) => add(mul(sum, z), c), number(first as number));
-  const sin = add(mul(mul(polynomial(SINE), z), r), r);
-  const cos = add(add(mul(mul(polynomial(COSINE), z), z), mul(z, -0.5)), 1);
+  // Sine and cosine of one value, as positions need both, differ only in the quarter.
+  const [turns, sin, cos] = b.shared(`sine of ${given}`, () => {
+    // The nearest multiple of pi / 2, and how far from it.
+    const nearest = op("Floor", add(mul(x, 2 / Math.PI), 0.5));
+    const r = HALF_PI.reduce((left, part) => op("Sub", left, mul(nearest, part)), x);
+    const z = mul(r, r);
+    const polynomial = ([first, ...rest]: readonly number[]): string =>
+      rest.reduce((sum, c) => add(mul(sum, z), c), number(first as number));
+    return [
+      nearest,
+      add(mul(mul(polynomial(SINE), z), r), r),
+      add(add(mul(mul(polynomial(COSINE), z), z), mul(z, -0.5)), 1),
+    ];
+  }) as [string, string, string];
   // Of the four quarters of a turn, the odd ones are cosines and the last two negative.
   const at = quarters === 0 ? turns : add(turns, 1);
   const quarter = op("Sub", at, mul(op("Floor", mul(at, 0.25)), 4));

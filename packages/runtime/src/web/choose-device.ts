@@ -13,13 +13,13 @@ interface Gpu {
 
 const gpuOf = (): Gpu | undefined => (globalThis as { navigator?: { gpu?: Gpu } }).navigator?.gpu;
 
+const adapterOf = async (gpu: Gpu | undefined): Promise<Adapter | null> =>
+  (await gpu?.requestAdapter().catch(() => null)) ?? null;
+
 /** Whether programs on `device` can read f16: WebAssembly always, a graphics card where the browser says so. */
 export async function readsHalf(device: Device): Promise<boolean> {
   if (device !== "webgpu") return true;
-  const adapter = await gpuOf()
-    ?.requestAdapter()
-    .catch(() => null);
-  return adapter?.features?.has("shader-f16") ?? false;
+  return (await adapterOf(gpuOf()))?.features?.has("shader-f16") ?? false;
 }
 
 /** Software that plays a graphics card: slower than WebAssembly. */
@@ -30,7 +30,7 @@ export async function chooseDevice(choice: DeviceChoice): Promise<ChosenDevice> 
   if (choice !== "auto") return { device: choice, why: "as asked" };
   const gpu = gpuOf();
   if (!gpu) return { device: "cpu", why: "this browser has no WebGPU (pages need HTTPS or localhost for it)" };
-  const adapter = await gpu.requestAdapter().catch(() => null);
+  const adapter = await adapterOf(gpu);
   if (!adapter) return { device: "cpu", why: "this browser's WebGPU finds no graphics card" };
   const name = [adapter.info?.vendor, adapter.info?.architecture].filter(Boolean).join(" ") || "a graphics card";
   const isSoftware = adapter.isFallbackAdapter ?? adapter.info?.isFallbackAdapter ?? false;

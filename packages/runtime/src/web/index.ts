@@ -1,6 +1,7 @@
 /** @file The runtime in a page: what `@emosllm/runtime` is where a bundler builds for browsers. */
 export { feedsOf } from "../feeds.ts";
 export {
+  bytesPerElement,
   elements,
   f32,
   hostTensor,

@@ -1,4 +1,4 @@
-/** @file What a feature's setting accepts when it comes from JSON, where types do not guard it. */
+/** @file What a setting accepts when it comes from JSON, where types do not guard it. */
 
 /** A check, and words for what passes it. */
 export interface Setting {

@@ -4,10 +4,10 @@ import { compile, feedsOf, liveBytes } from "@emosllm/runtime";
 import { expect, test } from "vitest";
 import {
   type BatchRow,
-  type TrainingMemoryOptions,
+  type TrainingStepOptions,
   buildGraph,
   layOutBatch,
-  predictTrainingMemory,
+  predictTrainingStep,
   sizesOf,
   trainedShapes,
   weightedLoss,
@@ -59,7 +59,7 @@ const rows = (count: number, frames: number): BatchRow[] => {
 test("the values of a step take what was predicted, within 20 %", async () => {
   const { parts, parameters } = await tinyModel(3);
   const batch = layOutBatch(rows(24, 700), { vectors: parts.projector.vectors, audioSize: AUDIO_SIZE });
-  const { values } = predictTrainingMemory(parts, sizesOf(batch));
+  const { values } = predictTrainingStep(parts, sizesOf(batch)).memory;
   const graph = buildGraph(parts, batch.form);
   const loss = weightedLoss(graph);
   const names = Object.keys(graph.parameters);
@@ -80,13 +80,13 @@ test("the values of a step take what was predicted, within 20 %", async () => {
 test("each option changes what it is about", async () => {
   const { parts } = await tinyModel(3);
   const sizes = { rows: 4, prefix: 6, suffix: 90, frames: 10, labels: 8 };
-  const of = (options?: TrainingMemoryOptions) => predictTrainingMemory(parts, sizes, options);
+  const of = (options?: TrainingStepOptions) => predictTrainingStep(parts, sizes, options).memory;
   const plain = of();
   const trained = Object.values(trainedShapes(parts)).reduce((n, s) => n + s.reduce((a, b) => a * b, 1), 0);
   expect(plain.peak).toBe(plain.process + plain.weights + plain.trained + plain.values);
   expect(of({ gradientAccumulationSteps: 2 }).trained - plain.trained).toBe(4 * trained);
   expect(of({ averages: true }).trained - plain.trained).toBe(4 * trained);
-  expect(predictTrainingMemory(parts, { ...sizes, rows: 8, labels: 16 }).values).toBeGreaterThan(plain.values);
+  expect(predictTrainingStep(parts, { ...sizes, rows: 8, labels: 16 }).memory.values).toBeGreaterThan(plain.values);
   expect(of({ precision: "int8", backward: "exact" }).weights).toBeLessThan(plain.weights);
   expect(of({ precision: "int8" }).weights).toBeGreaterThan(of({ precision: "int8", backward: "exact" }).weights);
   expect(() => of({ precision: "int3" as "int8" })).toThrow("precision 'int3' is not one of f32, f16, int8, int4");

@@ -1,14 +1,15 @@
 /**
- * @file How much memory training will take, from a configuration alone: nothing is packed, compiled or run. The values of a step come
+ * @file How much memory and work training will take, from a configuration alone: nothing is packed, compiled or run. The values of a step come
  * from the step's own graph (`liveBytes`); what else there is (weights, what is trained, the process itself) from sizes.
  */
 import { type Backward, type LanguageModel, type Precision, plannedPrecision } from "@emosllm/backbones";
 import type { PackedBlock } from "@emosllm/checkpoints";
 import { type Tensor, gradients, input, isOp, topologicalOrder } from "@emosllm/graph";
-import { type GraphWork, graphWork, liveBytes } from "@emosllm/runtime";
+import { type GraphWork, bytesPerElement, graphWork, liveBytes } from "@emosllm/runtime";
 import { type EmoSllmParts, type GradientCheckpointing, buildGraph, trainedShapes, weightedLoss } from "./assemble.ts";
 import type { LaidOutBatch } from "./batch.ts";
 import type { BatchForm } from "./step-inputs.ts";
+import { prepacksByDefault } from "./training-defaults.ts";
 
 /** Sizes of the largest batch. */
 export interface BatchSizes {
@@ -44,8 +45,8 @@ export function sizesOf({ feeds, form, labels }: LaidOutBatch): BatchSizes {
   };
 }
 
-/** Options of {@link predictTrainingMemory}. */
-export interface TrainingMemoryOptions {
+/** Options of {@link predictTrainingStep}. */
+export interface TrainingStepOptions {
   /** How the frozen layers will be held; as they are in `parts` when not given. */
   readonly precision?: Precision | undefined;
   readonly blockSize?: PackedBlock | undefined;
@@ -55,8 +56,8 @@ export interface TrainingMemoryOptions {
   readonly gradientAccumulationSteps?: number;
   /** A running mean of the trained values is kept. */
   readonly averages?: boolean;
-  /** As the runtime's `SessionOptions` have it; false when not given. */
-  readonly prepack?: boolean;
+  /** As the runtime's `SessionOptions` have it; as training has it when not given. */
+  readonly prepack?: boolean | undefined;
 }
 
 /** Bytes, by what they are for. */
@@ -82,7 +83,7 @@ interface PlannedStep {
 function planStep(
   parts: EmoSllmParts,
   batch: BatchSizes,
-  { precision, blockSize, backward = "quantised", gradientCheckpointing }: TrainingMemoryOptions,
+  { precision, blockSize, backward = "quantised", gradientCheckpointing }: TrainingStepOptions,
 ): PlannedStep {
   const languageModel: LanguageModel =
     precision === undefined
@@ -108,23 +109,21 @@ function planStep(
   return { outputs: [loss, ...gradients(loss, Object.values(graph.parameters))], sizes };
 }
 
-/** What a step of one batch has to compute, for an estimate of its time; the optimiser's own part is small. Throws what building the graph throws. */
-export function predictTrainingWork(
-  parts: EmoSllmParts,
-  batch: BatchSizes,
-  options: TrainingMemoryOptions = {},
-): GraphWork {
-  const { outputs, sizes } = planStep(parts, batch, options);
-  return graphWork(outputs, sizes);
+/** What a step will take. */
+export interface StepPrediction {
+  /** Within 20 % of what was measured on x64 Linux (see the README). */
+  readonly memory: TrainingMemory;
+  /** For an estimate of its time; the optimiser's own part is small. */
+  readonly work: GraphWork;
 }
 
-/** Within 20 % of what was measured on x64 Linux (see the README). Throws what building the graph throws. */
-export function predictTrainingMemory(
+/** What a step of one batch will take. Throws what building the graph throws. */
+export function predictTrainingStep(
   parts: EmoSllmParts,
   batch: BatchSizes,
-  options: TrainingMemoryOptions = {},
-): TrainingMemory {
-  const { gradientAccumulationSteps = 1 } = options;
+  options: TrainingStepOptions = {},
+): StepPrediction {
+  const { gradientAccumulationSteps = 1, gradientCheckpointing } = options;
   const { outputs, sizes } = planStep(parts, batch, options);
   const { peak: values, ops } = liveBytes(outputs, sizes);
   const count = Object.values(trainedShapes(parts)).reduce((n, shape) => n + shape.reduce((a, b) => a * b, 1), 0);
@@ -132,12 +131,15 @@ export function predictTrainingMemory(
   const sets = 4 + Number(gradientAccumulationSteps > 1) + Number(options.averages ?? false);
   const terms = {
     process: PROCESS + PER_OP * ops,
-    weights: frozenBytes(outputs, options.prepack ?? false),
+    weights: frozenBytes(outputs, options.prepack ?? prepacksByDefault(gradientCheckpointing)),
     // Gradients are copied on their way to JavaScript.
     trained: 4 * count * (sets + 1),
     values: values * FRAGMENTATION,
   };
-  return { peak: terms.process + terms.weights + terms.trained + terms.values, ...terms };
+  return {
+    memory: { peak: terms.process + terms.weights + terms.trained + terms.values, ...terms },
+    work: graphWork(outputs, sizes),
+  };
 }
 
 const MIB = 2 ** 20;
@@ -147,8 +149,6 @@ const PROCESS = 150 * MIB;
 const PER_OP = 12 * 1024;
 /** The arena's blocks are not filled to the end. */
 const FRAGMENTATION = 1.15;
-
-const BYTES: Readonly<Record<string, number>> = { f32: 4, f16: 2, bf16: 2, i8: 1, u8: 1 };
 
 /** Bytes that onnxruntime's own copy of packed weights takes, for one of theirs, as measured. */
 const COPIES = { int8: 1.3, bits8: 1.27, bits4: 1.5 } as const;
@@ -172,7 +172,7 @@ function frozenBytes(outputs: readonly Tensor[], prepack: boolean): number {
         prepack && i.dtype === "f32" && isOp(t, "matmul") ? `${i.attrs.name} ${t.attrs.transB}` : i.attrs.name;
       if (read.has(use)) continue;
       read.add(use);
-      bytes += (i.shape as readonly number[]).reduce((a, b) => a * b, (BYTES[i.dtype] ?? 4) * copyOf(t));
+      bytes += (i.shape as readonly number[]).reduce((a, b) => a * b, bytesPerElement(i.dtype) * copyOf(t));
     }
   }
   return bytes;
