@@ -28,6 +28,7 @@ export { frozen, linearOver, type Linear, type TensorTable } from "./linear.ts";
 export {
   BACKWARDS,
   PRECISIONS,
+  blockForManyTokens,
   type Backward,
   type PackedLinears,
   type Precision,

@@ -47,7 +47,7 @@ export interface PrecisionOptions {
    * Weights of a row that share a scale; default: 128 for int8, 32 for int4. Matrices with a side that is shorter get the largest size
    * that is not longer, at least 32; a last block that is not full is padded. `"row"` (int8 only): one scale for a whole row, and one
    * for each row of what is multiplied: three to four times as fast where the processor has AMX, for many tokens at once; the error is
-   * a third larger, and three times where single channels are much larger than others. For training.
+   * a third larger, and three times where single channels are much larger than others. See {@link blockForManyTokens}.
    */
   readonly blockSize?: PackedBlock | undefined;
   /** Default: exact, which packs nothing that only training needs. */
@@ -90,6 +90,10 @@ export interface LinearToPack {
 
 const BITS = { int8: 8, int4: 4 } as const;
 const BLOCKS: Readonly<Record<keyof typeof BITS, BlockSize>> = { int8: 128, int4: 32 };
+
+/** What to ask for where many tokens are multiplied at once (training, encoders): the fastest. */
+export const blockForManyTokens = (precision: Precision | undefined): PackedBlock | undefined =>
+  precision === "int8" ? "row" : undefined;
 
 function oneOf<T extends string | number>(key: string, value: T, accepted: readonly T[]): T {
   if (!accepted.includes(value))

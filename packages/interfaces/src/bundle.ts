@@ -15,6 +15,8 @@ export const encoderManifestSchema = z.object({
   hidden_size: z.int().positive(),
   /** How its weights are held: `f32`, `int8`, `int4`. */
   precision: z.string().min(1),
+  /** Weights of a row that share a scale, where they are integers: a number, or `row` for all. */
+  block_size: z.union([z.int().positive(), z.string()]).optional(),
 });
 /** See {@link encoderManifestSchema}. */
 export type EncoderManifest = z.infer<typeof encoderManifestSchema>;

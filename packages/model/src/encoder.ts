@@ -10,7 +10,13 @@ import {
   openFrameEncoder,
   openSpeechEncoder,
 } from "@emosllm/backbones";
-import { type ResolveOptions, type ResolvedModel, resolveModel } from "@emosllm/checkpoints";
+import {
+  BLOCK_SIZES,
+  type PackedBlock,
+  type ResolveOptions,
+  type ResolvedModel,
+  resolveModel,
+} from "@emosllm/checkpoints";
 import { EmosllmError, type EncoderManifest } from "@emosllm/interfaces";
 import type { CompileOptions } from "@emosllm/runtime";
 import type { FrontEndSettings } from "./front-end.ts";
@@ -36,15 +42,17 @@ export interface EncoderChoice {
   readonly layers?: LayerChoice | undefined;
   /** Default f32. */
   readonly precision?: Precision | undefined;
+  /** Weights of a row that share a scale; default: `row` for int8. */
+  readonly blockSize?: PackedBlock | undefined;
 }
 
 /** The settings of a front end that uses an encoder, as they go into a bundle. Opens the encoder once, to know it. */
 export async function encoderFrontEnd(
-  { nameOrPath, revision, layers = -1, precision = "f32" }: EncoderChoice,
+  { nameOrPath, revision, layers = -1, precision = "f32", blockSize }: EncoderChoice,
   options: EncoderOptions = {},
 ): Promise<FrontEndSettings> {
   const found = await resolveModel(nameOrPath, { ...options.hub, revision });
-  const encoder = await openFrameEncoder(found.folder, { ...session(options), layers, precision });
+  const encoder = await openFrameEncoder(found.folder, { ...session(options), layers, precision, blockSize });
   await encoder.dispose();
   return {
     kind: "encoder",
@@ -59,6 +67,7 @@ export async function encoderFrontEnd(
       layers: [...encoder.layers],
       hidden_size: encoder.hiddenSize,
       precision,
+      ...(encoder.blockSize === undefined ? {} : { block_size: encoder.blockSize }),
     },
   };
 }
@@ -80,6 +89,7 @@ export async function encoderOf(
     ...session(options),
     layers: named.layers,
     precision,
+    blockSize: blockOf(named),
     windowSeconds: seconds(settings, "window_seconds"),
     contextSeconds: seconds(settings, "context_seconds"),
   });
@@ -94,7 +104,19 @@ export async function adaptableEncoder(named: EncoderManifest, options: EncoderO
   const settings = { kind: "encoder", sample_rate: 16_000, settings: {}, encoder: named };
   const opened = await encoderOf(settings, options);
   await opened.dispose();
-  return openSpeechEncoder(opened.folder, { precision: opened.precision });
+  return openSpeechEncoder(opened.folder, { precision: opened.precision, blockSize: opened.blockSize });
+}
+
+/** How an encoder's weights were packed when it was trained with; bundles of before the key had blocks. */
+function blockOf({ block_size: named, precision }: EncoderManifest): PackedBlock | undefined {
+  const accepted: readonly PackedBlock[] = ["row", ...BLOCK_SIZES];
+  if (named === undefined) return precision === "int8" ? 128 : undefined;
+  const block = accepted.find((b) => b === named);
+  if (block !== undefined) return block;
+  throw new EmosllmError(
+    "bundle_invalid",
+    `front_end.encoder.block_size ${JSON.stringify(named)} is not one of ${accepted.join(", ")}`,
+  );
 }
 
 const session = ({ device, threads }: EncoderOptions): Pick<CompileOptions, "device" | "threads"> => ({

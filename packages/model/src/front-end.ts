@@ -49,7 +49,7 @@ const FRONT_ENDS: Readonly<Record<string, Opener>> = {
     const encoder = await encoderOf(settings, options);
     return {
       settings,
-      cacheable: encoderFeature({ ...encoder, settings: { ...encoder.settings, precision: encoder.precision } }),
+      cacheable: encoderFeature({ ...encoder, settings: encoder.cacheSettings }),
       frames: (clips) => encoder.encode(clips),
       dispose: () => encoder.dispose(),
     };

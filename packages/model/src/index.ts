@@ -71,7 +71,7 @@ export {
   type SpeechWindows,
 } from "./timeline-windows.ts";
 export { measureClip, voiceDescriber, type VoiceManifest } from "./voice.ts";
-export { defaultTrainingBlock, prepacksByDefault } from "./training-defaults.ts";
+export { prepacksByDefault } from "./training-defaults.ts";
 export {
   predictTrainingStep,
   sizesOf,

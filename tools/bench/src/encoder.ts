@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Precision, openSpeechEncoder } from "@emosllm/backbones";
+import { type Precision, blockForManyTokens, openSpeechEncoder } from "@emosllm/backbones";
 import { input } from "@emosllm/graph";
 import { compile, f32, i64 } from "@emosllm/runtime";
 import { randomStream } from "@emosllm/training";
@@ -105,6 +105,7 @@ export async function benchEncoder(argv: readonly string[]): Promise<Readonly<Re
   await writeRandomModel(folder, files, wavlmTensors(sizes), "F32");
   const encoder = await openSpeechEncoder(folder, {
     precision: values.precision as Precision,
+    blockSize: blockForManyTokens(values.precision as Precision),
     packing: { cacheFolder: root },
   });
   const states = encoder.build(input("wave", ["rows", "samples"]), input("lengths", ["rows"], "i64"));

@@ -2,10 +2,10 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Backward, type Precision, openLanguageModel } from "@emosllm/backbones";
+import { type Backward, type Precision, blockForManyTokens, openLanguageModel } from "@emosllm/backbones";
 import type { PackedBlock } from "@emosllm/checkpoints";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
-import { type BatchRow, type EmoSllmParts, type LaidOutBatch, defaultTrainingBlock, layOutBatch } from "@emosllm/model";
+import { type BatchRow, type EmoSllmParts, type LaidOutBatch, layOutBatch } from "@emosllm/model";
 import { qpMapper, qpMapperConfig } from "@emosllm/projector";
 import type { Device } from "@emosllm/runtime";
 import { type EmoSllmTrainer, adamW, constantRate, openEmoSllmTrainer, randomStream } from "@emosllm/training";
@@ -102,7 +102,7 @@ export async function setUpTraining(
     layers,
     checkpoint ?? STORED[values.precision] ?? "BF16",
   );
-  const blockSize = values["block-size"] ?? defaultTrainingBlock(values.precision as Precision);
+  const blockSize = values["block-size"] ?? blockForManyTokens(values.precision as Precision);
   const languageModel = await openLanguageModel(folder, {
     precision: values.precision as Precision,
     backward: values.backward as Backward,

@@ -100,7 +100,7 @@ test("all layers of int8 weights, summed with learned weights", async () => {
   const options = ["encoder_layers=all", "encoder_precision=int8", "max_steps=1"];
   expect((await train(encoderFixture("wavlm-large"), "layers", ...options)).code).toBe(0);
   const { front_end: frontEnd } = await manifestOf("layers");
-  expect(frontEnd.encoder).toMatchObject({ layers: [0, 1, 2], precision: "int8" });
+  expect(frontEnd.encoder).toMatchObject({ layers: [0, 1, 2], precision: "int8", block_size: "row" });
   expect(frontEnd.mean).toHaveLength(72);
   const projector: unknown = JSON.parse(await readFile(join(folder, "layers/best/projector_config.json"), "utf8"));
   expect(projector).toMatchObject({ num_layers_in: 3, input_size: 24 });

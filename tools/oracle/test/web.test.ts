@@ -122,7 +122,8 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
 
   test.each(["auto", "webgpu"])(
     "the example's page judges a file as Node.js does, on %s",
-    { timeout: 60_000 },
+    // A card that is software takes half a minute where the tests have the cores.
+    { timeout: 180_000 },
     async (device) => {
       const folder = await mkdtemp(join(tmpdir(), "emosllm-web-"));
       const model = await loadEmoSllm(trained, { threads: 1 });
@@ -135,13 +136,17 @@ describe.skipIf(!program)("in Chromium (install chromium)", () => {
         page.on("request", (r) => asked.push(new URL(r.url()).origin));
         const { port } = server.address() as AddressInfo;
         await page.goto(`http://127.0.0.1:${port}/demo/index.html?device=${device}`);
-        await page.waitForFunction("/^Ready/.test(document.querySelector('#status').textContent)");
+        await page.waitForFunction("/^Ready/.test(document.querySelector('#status').textContent)", undefined, {
+          timeout: 120_000,
+        });
         // Software that plays a card is not chosen.
         const chosen = device === "webgpu" ? "WebGPU \\(as asked\\)" : "WebAssembly \\(.*software";
         expect(await page.textContent("#status")).toMatch(new RegExp(`on ${chosen}`));
         await page.setInputFiles("#file", clip);
         await page.waitForFunction(
           "document.querySelector('.bar') || !/^(Ready|Listening)/.test(document.querySelector('#status').textContent)",
+          undefined,
+          { timeout: 120_000 },
         );
         expect(await page.textContent("#status")).toMatch(/of sound, judged/);
         const seen = (await page.evaluate(

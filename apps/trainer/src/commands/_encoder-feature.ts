@@ -43,7 +43,7 @@ export async function openEncoderFeatures({ model, revision, ...args }: EncoderA
   const layers = parseLayers(args.layers);
   const { folder } = await resolveModel(model, { revision });
   const encoder = await openFrameEncoder(folder, { layers, precision });
-  const source = { ...encoder, settings: { ...encoder.settings, precision } };
+  const source = { ...encoder, settings: encoder.cacheSettings };
   return {
     sampleRate: encoder.sampleRate,
     feature: (kind) => encoderFeature(source, { pool: kind === "encoder-mean" ? "mean" : "frames" }),

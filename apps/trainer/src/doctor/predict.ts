@@ -3,8 +3,9 @@
  * of the right lengths and nothing in them, and given to `predictTrainingStep`.
  */
 import { EmosllmError, type FrontEndManifest, type Utterance } from "@emosllm/interfaces";
+import { blockForManyTokens } from "@emosllm/backbones";
 import { emotionScheme } from "@emosllm/datasets";
-import { type TrainingMemory, openFrontEnd, defaultTrainingBlock, predictTrainingStep, sizesOf } from "@emosllm/model";
+import { type TrainingMemory, openFrontEnd, predictTrainingStep, sizesOf } from "@emosllm/model";
 import type { GraphWork } from "@emosllm/runtime";
 import { streamSet } from "@emosllm/training";
 import { batchSource } from "../training/batches.ts";
@@ -78,7 +79,7 @@ export async function predictTraining(config: TrainConfig, train: readonly Utter
       const batches = stepBatches(drawn, sizes, { rank, size }, stage.config.max_tokens);
       const how = {
         precision: config.precision,
-        blockSize: config.block_size ?? defaultTrainingBlock(config.precision),
+        blockSize: config.block_size ?? blockForManyTokens(config.precision),
         backward: config.backward,
         gradientCheckpointing: stage.config.gradient_checkpointing,
         gradientAccumulationSteps: batches.length,

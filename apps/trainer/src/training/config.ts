@@ -16,6 +16,7 @@ import { z } from "zod";
 const share = z.number().min(0).max(1);
 const count = z.number().int().min(1);
 const whole = z.number().int().min(0);
+const blockSize = z.union([z.literal("row"), z.literal(32), z.literal(64), z.literal(128), z.literal(256)]);
 
 /** What a row may ask the model for. */
 export const TASKS = ["emotion", "transcription", "description", "dimensional"] as const;
@@ -97,6 +98,8 @@ export const trainConfigSchema = z.strictObject({
   encoder_layers: z.union([z.int(), z.literal("all"), z.array(z.int()).min(1)]).default(-1),
   /** How its weights are held; int8 is the faster one. */
   encoder_precision: z.enum(PRECISIONS).default("f32"),
+  /** As `block_size`, of the encoder. */
+  encoder_block_size: blockSize.optional(),
   /** Where an encoder's frames are kept between runs; default: `features` in the cache folder. */
   feature_cache_dir: z.string().min(1).optional(),
   /** How the frozen linear layers are held; what is trained is always f32. */
@@ -104,7 +107,7 @@ export const trainConfigSchema = z.strictObject({
   /** What gradients pass through where `precision` is not f32: the layers' exact values, or a packing of the transpose (faster). */
   backward: z.enum(BACKWARDS).default("quantised"),
   /** Weights of a row that share a scale; default: `row` for int8 (the fastest by far on processors with AMX or VNNI), 32 for int4. */
-  block_size: z.union([z.literal("row"), z.literal(32), z.literal(64), z.literal(128), z.literal(256)]).optional(),
+  block_size: blockSize.optional(),
   /** A kind of `@emosllm/projector` and the keys of that kind; what is left out is as that package has it. */
   projector: z
     .looseObject({ type: z.enum(PROJECTOR_TYPES).default("qp_mapper") })

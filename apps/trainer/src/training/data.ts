@@ -258,6 +258,7 @@ export async function frontEndSettings({ front_end, ...config }: TrainConfig): P
     revision: config.encoder_revision,
     layers: config.encoder_layers,
     precision: config.encoder_precision,
+    blockSize: config.encoder_block_size,
   });
 }
 

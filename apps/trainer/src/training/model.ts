@@ -1,5 +1,5 @@
 /** @file From config and data to the model: language model, projector, adapter, tokenizer, prompt, label words. */
-import { openLanguageModel } from "@emosllm/backbones";
+import { blockForManyTokens, openLanguageModel } from "@emosllm/backbones";
 import { type StoredTensor, resolveModel } from "@emosllm/checkpoints";
 import { type BundleManifest, EmosllmError, type FrontEndManifest } from "@emosllm/interfaces";
 import {
@@ -18,7 +18,6 @@ import {
   type EmoSllmParts,
   PROJECTOR_PREFIX,
   adaptableEncoder,
-  defaultTrainingBlock,
   encoderBase,
   overEncoder,
 } from "@emosllm/model";
@@ -74,7 +73,7 @@ export async function assembleModel(
   const languageModel = await openLanguageModel(found.folder, {
     precision: config.precision,
     backward: config.backward,
-    blockSize: config.block_size ?? defaultTrainingBlock(config.precision),
+    blockSize: config.block_size ?? blockForManyTokens(config.precision),
   });
   const tokenizer = await loadTokenizer(found.folder);
   const bytes = [...languageModel.checkpoint.tensors.values()].reduce((sum, t) => sum + t.length, 0);

@@ -50,7 +50,10 @@ export interface FrameEncoderOptions extends Pick<CompileOptions, "device" | "th
   readonly windowSeconds?: number | undefined;
   /** What a frame sees at least on each side in a window, as far as the clip goes. Default 5, or a sixth of the window if that is less. */
   readonly contextSeconds?: number | undefined;
-  /** Most sound of one batch, its padding included. Default 40 s; a window is never split. */
+  /**
+   * Most sound of one batch, its padding included; a window is never split. Default 8 s: a clip of a few seconds fills the cores by itself, and what lies
+   * between an encoder's first layers takes 60 MiB a second.
+   */
   readonly batchSeconds?: number | undefined;
 }
 
@@ -104,7 +107,7 @@ export function frameEncoder(
     layers: choice = -1,
     windowSeconds = 40,
     contextSeconds: wantedContext,
-    batchSeconds = 40,
+    batchSeconds = 8,
     ...session
   }: FrameEncoderOptions = {},
 ): FrameEncoder {

@@ -1,9 +1,9 @@
 /** @file Opens a folder as an encoder of clips, with a fingerprint that tells two encoders apart. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { cacheFolder, contentHashes } from "@emosllm/checkpoints";
+import { type PackedBlock, cacheFolder, contentHashes } from "@emosllm/checkpoints";
 import { readJsonObject } from "../json-file.ts";
-import type { Precision, PrecisionOptions } from "../precision.ts";
+import { type Precision, type PrecisionOptions, blockForManyTokens } from "../precision.ts";
 import { type FrameEncoder, type FrameEncoderOptions, frameEncoder } from "./frame-encoder.ts";
 import { openSpeechEncoder } from "./speech-encoder.ts";
 
@@ -12,6 +12,9 @@ export interface OpenedFrameEncoder extends FrameEncoder {
   /** SHA-256 (hex) over the contents of the weights' files, config.json and preprocessor_config.json. */
   readonly fingerprint: string;
   readonly precision: Precision;
+  readonly blockSize: PackedBlock | undefined;
+  /** {@link FrameEncoder.settings} and how the weights are held: what a cache of its frames is kept under. */
+  readonly cacheSettings: Readonly<Record<string, number | string>>;
   /** The folder that was opened. */
   readonly folder: string;
 }
@@ -22,11 +25,21 @@ export interface OpenedFrameEncoder extends FrameEncoder {
  */
 export async function openFrameEncoder(
   folder: string,
-  { precision = "f32", ...options }: FrameEncoderOptions & Pick<PrecisionOptions, "precision"> = {},
+  {
+    precision = "f32",
+    blockSize = blockForManyTokens(precision),
+    ...options
+  }: FrameEncoderOptions & Pick<PrecisionOptions, "precision" | "blockSize"> = {},
 ): Promise<OpenedFrameEncoder> {
-  const encoder = await openSpeechEncoder(folder, { precision });
+  const encoder = await openSpeechEncoder(folder, { precision, blockSize });
   const fingerprint = await encoderFingerprint(folder, encoder.checkpoint.files);
-  return { ...frameEncoder(encoder, options), fingerprint, precision, folder };
+  const opened = frameEncoder(encoder, options);
+  const cacheSettings = {
+    ...opened.settings,
+    precision,
+    ...(blockSize === undefined ? {} : { block_size: blockSize }),
+  };
+  return { ...opened, fingerprint, precision, blockSize, cacheSettings, folder };
 }
 
 /** Keys of config.json that say how it was written, not what the model computes. */
