@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { blockForManyTokens } from "@emosllm/backbones";
 import { EmosllmError } from "@emosllm/interfaces";
 import { type EmoSllm, loadEmoSllm } from "@emosllm/model";
 import type { LoadedModel } from "./loaded-model.ts";
@@ -56,7 +57,9 @@ const plain = (error: unknown): PlainError => ({
 async function open({ bundles, threads, precision }: ProcessSetup): Promise<readonly ModelInfo[]> {
   const infos: ModelInfo[] = [];
   for (const { id, folder, adapters } of bundles) {
-    const emosllm = await loadEmoSllm(folder, { threads, precision, adapters });
+    // Batches are many tokens at once; training packs in the same way.
+    const blockSize = blockForManyTokens(precision);
+    const emosllm = await loadEmoSllm(folder, { threads, precision, blockSize, adapters });
     const file = join(folder, "emosllm.json");
     const { manifest } = emosllm;
     const info: ModelInfo = {
