@@ -1,20 +1,9 @@
 /** @file One program of a language model over a cache: runs shared prompts, prompts, answers to be scored, and single tokens. */
 import { type CachedGraphOptions, type LanguageModel, cachedGraph, ropeSwitch } from "@emosllm/backbones";
-import { EmosllmError } from "@emosllm/interfaces";
-import { type CompileOptions, type HostTensor, type Program, compile, f32, feedsOf, i64 } from "@emosllm/runtime";
-import { type CacheShape, type KvCache, addTokens, cacheFeeds, emptyCache, repeatCache, stackCaches } from "./cache.ts";
-
-/** A token: its id, or a vector of the model's width that stands in its place (projected audio). */
-export type Token = number | Float32Array;
-
-/** A prompt: ids, and `[n, hiddenSize]` vectors that stand in place of tokens. */
-export type PromptPart = { readonly ids: readonly number[] } | { readonly vectors: Float32Array };
-
-/** What is trained on top of a checkpoint, by the names of the inputs that the graph has for it. */
-export type Parameters = Readonly<Record<string, HostTensor>>;
-
-/** Values of the graph's own i64 inputs by row, by name: every token of a row is fed its row's. */
-export type RowInputs = Readonly<Record<string, readonly number[]>>;
+import { type CompileOptions, type HostTensor, compile } from "@emosllm/runtime";
+import { type CacheShape, type KvCache, addTokens, emptyCache, repeatCache, stackCaches } from "./cache.ts";
+import { type Label, type Parameters, type RowInputs, passesOver } from "./pass.ts";
+import type { Token } from "./tokens.ts";
 
 /** A shared beginning: the first `length` tokens of the only row of `cache`. */
 export interface SharedPrompt {
@@ -73,20 +62,6 @@ const CHUNK = 512;
 /** Tokens of a batch of prompts, padding included. */
 const BATCH_TOKENS = 2048;
 
-/** A prompt's tokens one by one. Throws RangeError for vectors of another width. */
-export function tokensOf(parts: readonly PromptPart[], hiddenSize: number): Token[] {
-  return parts.flatMap((part, at): Token[] => {
-    if ("ids" in part) return [...part.ids];
-    if (part.vectors.length % hiddenSize !== 0)
-      throw new RangeError(
-        `part ${at} of a prompt has ${part.vectors.length} numbers, no multiple of the model's width ${hiddenSize}`,
-      );
-    return Array.from({ length: part.vectors.length / hiddenSize }, (_, i) =>
-      part.vectors.subarray(i * hiddenSize, (i + 1) * hiddenSize),
-    );
-  });
-}
-
 /** Opens the program. Throws EmosllmError as `compile` does. */
 export async function openEngine(model: LanguageModel, { linear, ...options }: EngineOptions = {}): Promise<Engine> {
   const { layers, keyValueHeads, headDim, vocabSize, hiddenSize } = model.config;
@@ -96,7 +71,7 @@ export async function openEngine(model: LanguageModel, { linear, ...options }: E
   });
   const shape: CacheShape = { layers, heads: keyValueHeads, headDim };
   const original = ropeSwitch(model.config);
-  const pass = forward(program, shape, hiddenSize);
+  const pass = passesOver(program, shape, hiddenSize);
 
   async function prefillBatch(
     prompts: readonly (readonly Token[])[],
@@ -327,98 +302,6 @@ function batches(lengths: readonly number[]): number[][] {
     }
   });
   return list;
-}
-
-interface Label {
-  readonly row: number;
-  /** Place in the row's tokens. */
-  readonly at: number;
-  readonly id: number;
-}
-
-interface Pass {
-  readonly past: KvCache | undefined;
-  readonly visible?: number;
-  /** Rows of the past; each is continued by `rows.length / groups` rows. */
-  readonly groups: number;
-  readonly rows: readonly (readonly Token[])[];
-  /** Position of each row's first token. */
-  readonly start: readonly number[];
-  readonly reach: readonly number[];
-  readonly positions?: readonly (readonly number[])[];
-  readonly segments?: readonly (readonly number[])[];
-  readonly labels: readonly Label[];
-  readonly parameters: Parameters;
-  readonly rowInputs: RowInputs;
-  readonly outputs: readonly ("logits" | "scores" | "cache")[];
-}
-
-/** Lays a pass out and runs it. */
-function forward(
-  program: Program,
-  shape: CacheShape,
-  hiddenSize: number,
-): (pass: Pass) => Promise<Record<string, HostTensor>> {
-  const cacheOutputs = program.outputs.map((p) => p.name).filter((name) => /^(key|value)\.\d+$/.test(name));
-  return async ({
-    past,
-    visible,
-    groups,
-    rows,
-    start,
-    reach,
-    positions,
-    segments,
-    labels,
-    parameters,
-    rowInputs,
-    outputs,
-  }) => {
-    const suffix = Math.max(...rows.map((r) => r.length));
-    const size = [groups, rows.length / groups, suffix];
-    const tokens = rows.flatMap((row, r) => row.map((token, i) => ({ token, r, i })));
-    const first: number[] = [];
-    rows.reduce((at, row, r) => (first[r] = at) + row.length, 0);
-    const byToken = (value: (t: (typeof tokens)[number]) => number): HostTensor => i64(tokens.map(value));
-    const byPlace = (value: (row: number, at: number) => number): HostTensor =>
-      i64(
-        Array.from({ length: rows.length * suffix }, (_, p) => value(Math.floor(p / suffix), p % suffix)),
-        size,
-      );
-    const vectors: Float32Array[] = [];
-    const index = byToken(({ token }) => (typeof token === "number" ? -1 : vectors.push(token) - 1));
-    const standIns = new Float32Array(Math.max(1, vectors.length) * hiddenSize);
-    vectors.forEach((v, i) => standIns.set(v, i * hiddenSize));
-    const labelOf = byPlace(() => 0);
-    labels.forEach(({ row, at }, i) => ((labelOf.data as BigInt64Array)[row * suffix + at] = BigInt(i)));
-    const feeds: Record<string, HostTensor> = {
-      ids: byToken(({ token }) => (typeof token === "number" ? token : 0)),
-      vector_index: index,
-      vectors: f32(standIns, [standIns.length / hiddenSize, hiddenSize]),
-      positions: byToken(({ r, i }) => positions?.[r]?.[i] ?? (start[r] as number) + i),
-      segments: byToken(({ r, i }) => segments?.[r]?.[i] ?? 0),
-      place_of: byToken(({ r, i }) => r * suffix + i),
-      token_of: byPlace((r, i) => (first[r] as number) + Math.min(i, (rows[r] as readonly Token[]).length - 1)),
-      reach: i64(reach, size.slice(0, 2)),
-      label_of: labelOf,
-      label_places: i64(labels.map(({ row, at }) => (first[row] as number) + at)),
-      label_ids: i64(labels.map((l) => l.id)),
-      ...cacheFeeds(past ?? emptyCache(shape, groups, 0), visible),
-      ...Object.fromEntries(
-        Object.entries(rowInputs).map(([name, values]) => [name, byToken(({ r }) => values[r] as number)]),
-      ),
-      ...parameters,
-    };
-    try {
-      return await program.run(feedsOf(program, feeds), {
-        only: outputs.flatMap((o) => (o === "cache" ? cacheOutputs : [o])),
-      });
-    } catch (cause) {
-      if (cause instanceof EmosllmError && /indices element out of data bounds/.test(cause.message))
-        throw new RangeError(`a token id is not in the model's vocabulary`, { cause });
-      throw cause;
-    }
-  };
 }
 
 /** `[labels, vocabSize]` by label. */

@@ -1,7 +1,9 @@
 /** @file Generation: prompts in, tokens and text out as they come, several rows at once. */
 import { type TokenLogprob, draw, likeliest, logprobsOf, randomStream } from "./choose.ts";
 import { keepRows, replaceRow } from "./cache.ts";
-import type { Engine, Parameters, RowInputs, SharedPrompt, Token } from "./engine.ts";
+import type { Engine, SharedPrompt } from "./engine.ts";
+import type { Parameters, RowInputs } from "./pass.ts";
+import type { Token } from "./tokens.ts";
 import { processLogits } from "./logits.ts";
 import { type GenerationOptions, resolveOptions } from "./options.ts";
 import { type Decode, textStream } from "./text.ts";

@@ -2,18 +2,15 @@ export { type CacheShape, cacheBytes, type KvCache } from "./cache.ts";
 export { draw, likeliest, logprobsOf, randomStream, type Random, type TokenLogprob } from "./choose.ts";
 export {
   openEngine,
-  tokensOf,
   type Engine,
   type EngineOptions,
-  type Parameters,
-  type PassOptions,
   type Prefilled,
-  type PromptPart,
-  type RowInputs,
+  type PassOptions,
   type ScoredRow,
   type SharedPrompt,
-  type Token,
 } from "./engine.ts";
+export type { Parameters, RowInputs } from "./pass.ts";
+export { tokensOf, type PromptPart, type Token } from "./tokens.ts";
 export {
   collectGenerated,
   generate,

@@ -76,7 +76,7 @@ const escape = (text: string): string =>
 function docsPage(routes: readonly Route[]): string {
   const section = ({ method, path, summary, access, body, answer }: Route): string => `<section>
 <h2><span class="method">${method}</span> <code>${escape(path)}</code></h2>
-<p>${escape(summary)}${access === "open" ? "" : access === "admin" ? " Needs an admin key." : " Needs a key where the server has keys."}</p>
+<p>${escape(summary).replace(/`([^`]+)`/gu, "<code>$1</code>")}${access === "open" ? "" : access === "admin" ? " Needs an admin key." : " Needs a key where the server has keys."}</p>
 ${(body ?? []).map((b) => details(`Body: ${b.type}`, b, "input")).join("\n")}
 ${details(`Answer: ${answer.type}`, answer, "output")}
 </section>`;
