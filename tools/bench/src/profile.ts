@@ -130,9 +130,9 @@ const size = (s: readonly number[]): number => s.reduce((a, b) => a * b, 1);
 /** 2mnk of a product from the sizes of both sides and the result: their product is m^2 n^2 k^2 (times the square of the batch axes). */
 function flop(op: string, ins: readonly (readonly number[])[], out: readonly number[]): number {
   const [a, b] = ins;
-  if (!a || !b) return 0;
-  if (op === "MatMulNBits") return 2 * size(out) * (a.at(-1) ?? 0);
-  if (!/MatMul|Gemm/.test(op)) return 0;
+  if (!a || !/MatMul|Gemm/.test(op)) return 0;
+  // Weights that a kernel holds in its own layout are not listed: what follows is scales, or nothing.
+  if (!b || b.length < 2 || op === "MatMulNBits") return 2 * size(out) * (a.at(-1) ?? 0);
   const batch = Math.max(size(a.slice(0, -2)), size(b.slice(0, -2)));
   // One matrix for all of a batch counts once for each.
   const all = (s: readonly number[]): number => size(s.slice(-2)) * batch;
