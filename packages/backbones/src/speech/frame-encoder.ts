@@ -52,7 +52,7 @@ export interface FrameEncoderOptions extends Pick<CompileOptions, "device" | "th
   readonly contextSeconds?: number | undefined;
   /**
    * Most sound of one batch, its padding included; a window is never split. Default 8 s: a clip of a few seconds fills the cores by itself, and what lies
-   * between an encoder's first layers takes 60 MiB a second.
+   * between an encoder's first layers takes some 30 MiB a second.
    */
   readonly batchSeconds?: number | undefined;
 }
