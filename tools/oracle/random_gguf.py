@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A Llama of random weights as a GGUF file without a tokenizer, for llama.cpp's llama-bench (needs the package `gguf`).
+"""A Llama of random weights as a GGUF file without a tokenizer, for llama_cpp_bench.py (needs the package `gguf`).
 
     python tools/oracle/random_gguf.py OUT F16|Q8_0|Q4_0 CONFIG_JSON
 

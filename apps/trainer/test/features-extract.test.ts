@@ -66,6 +66,10 @@ test("extract: one tensor per file, named by its base name, with names, times an
 test("extract: wrong usage is named", async () => {
   const cases: [string[], string][] = [
     [["extract", at("a.wav"), "--features", "mfcc", "--out", at("x")], "--features mfcc: expected one of waveform"],
+    [
+      ["extract", at("a.wav"), "--features", "f0", "--out", at("x.npz")],
+      "is written as safetensors, but its name ends in .npz",
+    ],
     [["extract", at("a.wav"), at("a.wav"), "--features", "f0", "--out", at("x")], "same base name"],
     [["extract", at("a.wav"), "--features", "f0", "--settings", "{", "--out", at("x")], "not JSON"],
     [

@@ -95,6 +95,28 @@ describe("inputs", () => {
     expect(said[2]).toMatch(/none\.wav: no such file/);
   });
 
+  test("--out and --format: the same answers as JSON lines and as CSV, whole or not at all", async () => {
+    const [a, b] = [await wav("one, a.wav", bursts(1.5)), await wav("two.wav", bursts(2, 220))];
+    const [out, table] = [join(folder, "answers.jsonl"), join(folder, "answers.csv")];
+    const plain = await predict("--json", a, b);
+    expect(await predict("--out", out, a, b)).toEqual({ code: 0, out: "", err: "" });
+    expect(await readFile(out, "utf8")).toBe(plain.out);
+    expect((await predict("--out", table, "--format", "csv", a, b)).code).toBe(0);
+    const [head, first] = (await readFile(table, "utf8")).split("\n");
+    const [answer] = lines(plain.out) as [
+      { label: string; reliability: number; probabilities: Record<string, number> },
+    ];
+    expect(head).toBe(`file,id,label,reliability,seconds,${Object.keys(answer.probabilities).join(",")}`);
+    expect(first).toBe(
+      `"${a}",,${answer.label},${answer.reliability},1.5,${Object.values(answer.probabilities).join(",")}`,
+    );
+    const nowhere = await predict("--out", join(folder, "none/x.jsonl"), a);
+    expect([nowhere.code, nowhere.err]).toEqual([1, expect.stringMatching(/none\/x\.jsonl cannot be written/)]);
+    const words = await predict("--task", "transcribe", "--format", "csv", a);
+    expect([words.code, words.err]).toEqual([2, expect.stringMatching(/--format csv is of emotions/)]);
+    expect((await predict("--format", "rttm", a)).err).toMatch(/--format rttm: expected one of text, jsonl, csv/);
+  });
+
   test("a list of paths", async () => {
     const good = await wav("listed one.wav", bursts(1.2));
     await writeFile(join(folder, "list.txt"), `${good}\n\n${good}\n`);

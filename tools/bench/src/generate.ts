@@ -1,7 +1,7 @@
 /**
- * @file `bench generate --shape S --precision f32|int8|int4 [--prompt 128 --new 32] [--python PYTHON] [--llama-bench PATH]`: a prompt read and tokens written
- * at random weights. With `--python` (one that has torch and transformers) and `--llama-bench` (llama.cpp's own tool; the Python then needs `gguf`
- * too) the opponents run in the same call, after us.
+ * @file `bench generate --shape S --precision f32|int8|int4 [--prompt 128 --new 32] [--against torch,llama.cpp --python PYTHON]`: a prompt read and
+ * tokens written at random weights. Opponents run in the same call, after us, in a Python that has torch and transformers, or llama-cpp-python
+ * (which builds llama.cpp for this machine) and gguf.
  */
 import { execFile } from "node:child_process";
 import { stat } from "node:fs/promises";
@@ -19,6 +19,7 @@ const FOLDER = join(import.meta.dirname, "../../oracle");
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 const round = (v: number): number => Number(v.toPrecision(4));
 
+const OPPONENTS: readonly string[] = ["torch", "llama.cpp"];
 /** llama.cpp's kind of weights beside ours. */
 const GGUF: Readonly<Record<Precision, string>> = { f32: "F16", int8: "Q8_0", int4: "Q4_0" };
 
@@ -36,9 +37,9 @@ export async function benchGenerate(argv: readonly string[]): Promise<Record<str
       rounds: { type: "string", default: "3" },
       threads: { type: "string", default: String(availableParallelism()) },
       profile: { type: "string" },
-      python: { type: "string" },
+      python: { type: "string", default: "python3" },
       "torch-dtype": { type: "string", default: "float32" },
-      "llama-bench": { type: "string" },
+      against: { type: "string", default: "" },
       "prepare-only": { type: "boolean", default: false },
     },
   });
@@ -48,6 +49,9 @@ export async function benchGenerate(argv: readonly string[]): Promise<Record<str
       throw new Error(`--${key} must be a whole number >= ${least}, not '${values[key]}'`);
     return n;
   };
+  const opponents = values.against.split(",").filter(Boolean);
+  const unknown = opponents.find((o) => !OPPONENTS.includes(o));
+  if (unknown !== undefined) throw new Error(`--against '${unknown}' is not one of ${OPPONENTS.join(", ")}`);
   const sizes = SHAPES[values.shape];
   if (!sizes) throw new Error(`--shape '${values.shape}' is not one of ${Object.keys(SHAPES).join(", ")}`);
   if (!(values.precision in GGUF))
@@ -64,8 +68,8 @@ export async function benchGenerate(argv: readonly string[]): Promise<Record<str
   const folder = await randomCheckpoint(root, values.shape, sizes, layers, precision === "f32" ? "F32" : "BF16");
   const gguf = join(root, `${values.shape}-${layers}-${GGUF[precision]}.gguf`);
   const there = await stat(gguf).catch(() => undefined);
-  if (values["llama-bench"] !== undefined && !there)
-    await run(values.python ?? "python3", [
+  if (opponents.includes("llama.cpp") && !there)
+    await run(values.python, [
       join(FOLDER, "random_gguf.py"),
       gguf,
       GGUF[precision],
@@ -124,35 +128,16 @@ export async function benchGenerate(argv: readonly string[]): Promise<Record<str
       decode: Number((theirs.decode_s / ours.decode_s).toFixed(2)),
     };
   };
-  if (values["llama-bench"] !== undefined) {
-    const flags = [
-      "-m",
-      gguf,
-      "-p",
-      String(length),
-      "-n",
-      String(tokens),
-      "-t",
-      String(threads),
-      "-r",
-      String(rounds),
-      "-o",
-      "json",
-    ];
-    const { stdout } = await run(values["llama-bench"], flags, { maxBuffer: 1 << 24 });
-    const lines = JSON.parse(stdout) as { n_prompt: number; samples_ns: number[] }[];
-    const seconds = (isPrompt: boolean): number =>
-      median((lines.find((l) => l.n_prompt > 0 === isPrompt)?.samples_ns ?? []).map((ns) => ns / 1e9));
-    against(`llama_cpp_${GGUF[precision]}`, {
-      prefill_s: round(seconds(true)),
-      decode_s: round(seconds(false) / tokens),
-    });
-  }
-  if (values.python !== undefined) {
+  const opponent = async (script: string, first: string, ...more: readonly string[]): Promise<never> => {
+    const flags = [first, ...more, String(length), String(tokens), String(rounds), String(threads)];
+    const { stdout } = await run(values.python, [join(FOLDER, script), ...flags], { maxBuffer: 1 << 24 });
+    return JSON.parse(stdout) as never;
+  };
+  if (opponents.includes("llama.cpp"))
+    against(`llama_cpp_${GGUF[precision]}`, await opponent("llama_cpp_bench.py", gguf));
+  if (opponents.includes("torch")) {
     const config = JSON.stringify(llamaConfig(sizes, layers));
-    const flags = [config, values["torch-dtype"], String(length), String(tokens), String(rounds), String(threads)];
-    const { stdout } = await run(values.python, [join(FOLDER, "generate_bench.py"), ...flags], { maxBuffer: 1 << 24 });
-    against(`torch_${values["torch-dtype"]}`, JSON.parse(stdout) as never);
+    against(`torch_${values["torch-dtype"]}`, await opponent("generate_bench.py", config, values["torch-dtype"]));
   }
   return result;
 }

@@ -7,6 +7,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Precision, causalLayout, openLanguageModel } from "@emosllm/backbones";
+import type { PackedBlock } from "@emosllm/checkpoints";
 import { input } from "@emosllm/graph";
 import { compile, i64 } from "@emosllm/runtime";
 import { freshBench } from "./fresh.ts";
@@ -30,6 +31,7 @@ export async function benchLoad(argv: readonly string[]): Promise<Readonly<Recor
       shape: { type: "string", default: "llama-3.2-3b" },
       layers: { type: "string", default: "0" },
       precision: { type: "string", default: "int4" },
+      "block-size": { type: "string" },
       threads: { type: "string", default: String(availableParallelism()) },
       keep: { type: "boolean", default: false },
       folder: { type: "string" },
@@ -37,15 +39,19 @@ export async function benchLoad(argv: readonly string[]): Promise<Readonly<Recor
   });
   const root = join(tmpdir(), "emosllm-bench");
   const precision = values.precision as Precision;
-  if (values.folder !== undefined) return { ...(await start(values.folder, root, precision, Number(values.threads))) };
+  const block = values["block-size"];
+  const blockSize = block === undefined ? undefined : ((block === "row" ? block : Number(block)) as PackedBlock);
+  if (values.folder !== undefined)
+    return { ...(await start(values.folder, root, { precision, blockSize, threads: Number(values.threads) })) };
   const sizes = SHAPES[values.shape];
   if (!sizes) throw new Error(`--shape '${values.shape}' is not one of ${Object.keys(SHAPES).join(", ")}`);
   const folder = await randomCheckpoint(root, values.shape, sizes, Number(values.layers) || sizes.layers, "BF16");
+  const blockFlag = block === undefined ? [] : ["--block-size", block];
   const fresh = (): Promise<Start> =>
-    freshBench(["load", "--folder", folder, "--precision", precision, "--threads", values.threads]);
+    freshBench(["load", "--folder", folder, "--precision", precision, "--threads", values.threads, ...blockFlag]);
   try {
     const [first, again] = [await fresh(), await fresh()];
-    return { shape: values.shape, precision, first, again };
+    return { shape: values.shape, precision, ...(blockSize === undefined ? {} : { blockSize }), first, again };
   } finally {
     if (!values.keep) {
       await rm(folder, { recursive: true, force: true });
@@ -55,10 +61,14 @@ export async function benchLoad(argv: readonly string[]): Promise<Readonly<Recor
 }
 
 /** Opens, compiles and asks for the logits of eight tokens in this process. */
-async function start(folder: string, cacheFolder: string, precision: Precision, threads: number): Promise<Start> {
+async function start(
+  folder: string,
+  cacheFolder: string,
+  { precision, blockSize, threads }: { precision: Precision; blockSize: PackedBlock | undefined; threads: number },
+): Promise<Start> {
   const seconds = (since: number): number => round((performance.now() - since) / 1000);
   const began = performance.now();
-  const model = await openLanguageModel(folder, { precision, packing: { cacheFolder, threads } });
+  const model = await openLanguageModel(folder, { precision, blockSize, packing: { cacheFolder, threads } });
   const open_s = seconds(began);
   const compiling = performance.now();
   const ids = input("ids", ["tokens"], "i64");

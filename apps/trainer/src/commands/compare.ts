@@ -50,6 +50,6 @@ export default compare as AnyCommand;
 /** A run's predictions; its folds' together where it is a cross-validation. */
 async function predictionsOf(run: string): Promise<string> {
   const found = await stat(run).catch(() => undefined);
-  if (!found) throw new EmosllmError("usage", `${run}: no such file or folder`);
+  if (!found) throw new EmosllmError("corpus_not_found", `${run}: no such file or folder`);
   return found.isDirectory() ? join(run, "predictions.jsonl") : run;
 }

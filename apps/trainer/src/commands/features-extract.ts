@@ -1,6 +1,6 @@
 /** @file `emosllm features extract`: features of sound files as one safetensors file, one tensor per input. */
 import { access, constants, stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, extname, resolve } from "node:path";
 import {
   assertFeatureSettings,
   extractFeatures,
@@ -39,6 +39,9 @@ async function writableArg(file: string): Promise<void> {
   const wrong = (why: string): EmosllmError =>
     new EmosllmError("usage", `--out ${file}: ${why}; expected a file in a folder that can be written to`);
   const parent = await stat(folder).catch(() => undefined);
+  const other = extname(file);
+  if (other !== "" && other !== ".safetensors")
+    throw new EmosllmError("usage", `--out ${file}: is written as safetensors, but its name ends in ${other}`);
   if (parent === undefined) throw wrong(`there is no folder ${folder}`);
   if (!parent.isDirectory()) throw wrong(`${folder} is not a folder`);
   if ((await stat(file).catch(() => undefined))?.isDirectory()) throw wrong("is a folder");

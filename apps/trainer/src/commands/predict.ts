@@ -1,9 +1,11 @@
 /** @file `emosllm predict`: the emotion of sound files, folders, manifests and stdin, or over the time of a long recording. */
 import { PRECISIONS } from "@emosllm/backbones";
 import { EmosllmError } from "@emosllm/interfaces";
-import { type EmoSllm, type EmotionAnswer, type WritingTask, loadEmoSllm } from "@emosllm/model";
+import { type EmoSllm, type WritingTask, loadEmoSllm } from "@emosllm/model";
 import { defineCommand } from "citty";
-import { type Judged, judgeInputs } from "../predict/judge.ts";
+import { linesOut } from "../lines-out.ts";
+import { type AnswerFormat, ANSWER_FORMAT_NAMES, ANSWER_FORMATS } from "../predict/formats.ts";
+import { judgeInputs } from "../predict/judge.ts";
 import { listedPaths, predictionInputs, type PredictionInput } from "../predict/inputs.ts";
 import { writeAnswers } from "../predict/write.ts";
 import { statusLine } from "../status-line.ts";
@@ -45,11 +47,14 @@ const predict = defineCommand({
       default: "emotion",
       description: `${Object.keys(TASKS).join(", ")}: what is said, or how, in words instead of an emotion`,
     },
-    json: { type: "boolean", description: "one JSON object per file" },
+    json: { type: "boolean", description: "one JSON object per file; the same as --format jsonl" },
     "batch-size": { type: "string", default: "16", description: "clips judged together" },
     timeline: { type: "boolean", description: "segments with start, end and emotion instead of one answer a file" },
-    format: { type: "string", default: "jsonl", description: `of the timeline: ${TIMELINE_FORMAT_NAMES.join(", ")}` },
-    out: { type: "string", description: "write the timeline to this file instead of stdout" },
+    format: {
+      type: "string",
+      description: `of answers: ${ANSWER_FORMAT_NAMES.join(", ")} (default text; jsonl with --out); of the timeline: ${TIMELINE_FORMAT_NAMES.join(", ")} (default jsonl)`,
+    },
+    out: { type: "string", description: "write to this file instead of stdout" },
     window: { type: "string", default: "4", description: "timeline: seconds judged at once" },
     hop: { type: "string", default: "2", description: "timeline: seconds from one window to the next" },
     resolution: { type: "string", default: "1", description: "timeline: seconds of a step" },
@@ -66,8 +71,10 @@ const predict = defineCommand({
     if (args.transcript !== undefined && (words.length > 1 || args.timeline))
       throw new EmosllmError("usage", `--transcript is of one file, but ${words.length} were given`);
     const batchSize = wholeArg("batch-size", args["batch-size"], 1);
-    const format = oneOf("format", args.format, TIMELINE_FORMAT_NAMES);
-    if (args.timeline && format === "svg" && words.length > 1)
+    const plain = args.out === undefined && args.json !== true ? "text" : "jsonl";
+    const answerFormat = args.timeline ? plain : oneOf("format", args.format ?? plain, ANSWER_FORMAT_NAMES);
+    const timelineFormat = args.timeline ? oneOf("format", args.format ?? "jsonl", TIMELINE_FORMAT_NAMES) : "jsonl";
+    if (args.timeline && timelineFormat === "svg" && words.length > 1)
       throw new EmosllmError("usage", "--format svg is of one recording; --format html takes several");
     const timeline = {
       window: numberArg("window", args.window, 0.2),
@@ -80,6 +87,8 @@ const predict = defineCommand({
     const task = oneOf("task", args.task, Object.keys(TASKS) as (keyof typeof TASKS)[]);
     if (task !== "emotion" && (args.timeline || args.transcript !== undefined))
       throw new EmosllmError("usage", `--task ${task} takes sound alone: neither --timeline nor --transcript`);
+    if (task !== "emotion" && answerFormat === "csv")
+      throw new EmosllmError("usage", `--format csv is of emotions; --task ${task} has text or jsonl`);
     const report = (error: EmosllmError): boolean => process.stderr.write(`error: ${error.message}\n`);
     const model = await loadEmoSllm(args.bundle, {
       precision: oneOf("precision", args.precision, PRECISIONS),
@@ -91,8 +100,18 @@ const predict = defineCommand({
     try {
       const written = TASKS[task];
       if (written !== undefined)
-        return await writeAnswers(model, words, written, { json: args.json === true, onError: report });
-      if (!args.timeline) return await answerAll(model, words, args.transcript, args.json === true, batchSize);
+        return await writeAnswers(model, words, written, {
+          json: answerFormat === "jsonl",
+          out: args.out,
+          onError: report,
+        });
+      if (!args.timeline)
+        return await answerAll(model, words, {
+          transcript: args.transcript,
+          format: ANSWER_FORMATS[answerFormat],
+          out: args.out,
+          batchSize,
+        });
       const line = statusLine();
       const recordings = await Promise.all(
         words.map(async (file) => ({
@@ -101,7 +120,7 @@ const predict = defineCommand({
         })),
       );
       const failed = await writeTimelines(model, recordings, {
-        format,
+        format: timelineFormat,
         out: args.out,
         timeline,
         onError: report,
@@ -119,9 +138,17 @@ export default predict as AnyCommand;
 async function answerAll(
   model: EmoSllm,
   words: readonly string[],
-  transcript: string | undefined,
-  json: boolean,
-  batchSize: number,
+  {
+    transcript,
+    format,
+    out,
+    batchSize,
+  }: {
+    readonly transcript: string | undefined;
+    readonly format: AnswerFormat;
+    readonly out: string | undefined;
+    readonly batchSize: number;
+  },
 ): Promise<number> {
   let failed = 0;
   const inputs = async function* (): AsyncGenerator<PredictionInput> {
@@ -135,31 +162,20 @@ async function answerAll(
         process.stderr.write(`error: ${error.message}\n`);
       }
   };
-  for await (const judged of judgeInputs(model, inputs(), { batchSize })) {
-    if ("error" in judged) {
-      failed++;
-      process.stderr.write(`error: ${judged.error.message}\n`);
-    } else process.stdout.write(json ? `${asJson(judged)}\n` : describe(judged.input.file, judged.answer));
-  }
+  await linesOut(out, async (write) => {
+    if (format.head) await write(format.head(model.labels));
+    for await (const judged of judgeInputs(model, inputs(), { batchSize })) {
+      if ("error" in judged) {
+        failed++;
+        process.stderr.write(`error: ${judged.error.message}\n`);
+      } else await write(format.line({ file: judged.input.file, id: judged.input.id, answer: judged.answer }));
+    }
+  });
   return failed > 0 ? 1 : 0;
 }
-
-const asJson = ({ input: { file, id }, answer }: Extract<Judged, { answer: EmotionAnswer }>): string =>
-  JSON.stringify({ file, ...(id === undefined ? {} : { id }), ...answer });
 
 async function stdin(): Promise<Uint8Array> {
   const parts: Buffer[] = [];
   for await (const part of process.stdin) parts.push(part as Buffer);
   return new Uint8Array(Buffer.concat(parts));
-}
-
-function describe(file: string, { label, probabilities, reliability, seconds }: EmotionAnswer): string {
-  const width = Math.max(...Object.keys(probabilities).map((l) => l.length));
-  const bars = Object.entries(probabilities)
-    .sort(([, a], [, b]) => b - a)
-    .map(
-      ([name, p]) => `  ${name.padEnd(width)} ${(100 * p).toFixed(1).padStart(5)} %  ${"#".repeat(Math.round(40 * p))}`,
-    );
-  const note = reliability < 1 ? `  only ${seconds.toFixed(2)} s of sound: odds drawn towards even\n` : "";
-  return `${file}: ${label ?? "no clear emotion"}\n${bars.join("\n")}\n${note}`;
 }

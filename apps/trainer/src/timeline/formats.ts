@@ -1,5 +1,6 @@
 /** @file Segments as text: JSON lines, CSV (RFC 4180), RTTM (NIST). Each writer is a function from segment to line, so nothing is kept. */
 import type { TimelineSegment } from "@emosllm/model";
+import { csvLine } from "../csv-line.ts";
 
 /** Seconds as text: to the millisecond, which is finer than any border is known. */
 export const seconds = (value: number): string => value.toFixed(3);
@@ -24,11 +25,15 @@ export const TIMELINE_FORMATS = {
       }),
   },
   csv: {
-    head: (labels) => ["file", "start", "end", "label", ...labels].map(cell).join(","),
+    head: (labels) => csvLine(["file", "start", "end", "label", ...labels]),
     line: (file, { start, end, label, probabilities }) =>
-      [file, seconds(start), seconds(end), label ?? "", ...Object.values(probabilities).map((p) => String(share(p)))]
-        .map(cell)
-        .join(","),
+      csvLine([
+        file,
+        seconds(start),
+        seconds(end),
+        label ?? "",
+        ...Object.values(probabilities).map((p) => String(share(p))),
+      ]),
   },
   /** `SPEAKER file channel onset duration <NA> <NA> name confidence <NA>`: the name is the emotion, spaces become underscores. */
   rttm: {
@@ -47,5 +52,3 @@ export const TIMELINE_FORMATS = {
       ].join(" "),
   },
 } as const satisfies Readonly<Record<string, TimelineFormat>>;
-
-const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

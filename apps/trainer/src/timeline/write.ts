@@ -1,11 +1,8 @@
 /** @file Runs the timeline over recordings and writes it as it comes, or as a figure at the end. */
-import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
-import { once } from "node:events";
-import type { Writable } from "node:stream";
 import { streamSpeech } from "@emosllm/audio-features";
 import { EmosllmError } from "@emosllm/interfaces";
 import { type EmoSllm, type EmotionTimelineOptions, emotionTimeline, type TimelineSegment } from "@emosllm/model";
+import { linesOut } from "../lines-out.ts";
 import { writeWhole } from "../write-whole.ts";
 import { type FigureData, timelineHtml, timelineSvg } from "./figure.ts";
 import { TIMELINE_FORMATS, type TimelineFormat } from "./formats.ts";
@@ -73,36 +70,9 @@ export async function writeTimelines(
     return failed;
   }
   const { head, line }: TimelineFormat = TIMELINE_FORMATS[format];
-  await withOutput(out, async (write) => {
+  await linesOut(out, async (write) => {
     if (head) await write(head(model.labels));
     await run((file, segment) => write(line(file, segment)));
   });
   return failed;
-}
-
-/** Lines to stdout, or to a file under a temporary name that is renamed at the end. */
-async function withOutput(
-  out: string | undefined,
-  work: (write: (line: string) => Promise<void>) => Promise<void>,
-): Promise<void> {
-  if (out === undefined) return work(async (line) => void process.stdout.write(`${line}\n`));
-  const temporary = `${out}.${process.pid}.tmp`;
-  const stream: Writable = createWriteStream(temporary);
-  let broken: Error | undefined;
-  stream.on("error", (error) => (broken = error));
-  try {
-    await work(async (line) => {
-      if (broken) throw broken;
-      if (!stream.write(`${line}\n`)) await once(stream, "drain");
-    });
-    stream.end();
-    if (!broken) await once(stream, "close");
-    if (broken) throw broken;
-    await rename(temporary, out);
-  } catch (cause) {
-    stream.destroy();
-    await rm(temporary, { force: true });
-    if (cause instanceof EmosllmError) throw cause;
-    throw new EmosllmError("disk_full", `${out} cannot be written (${(cause as Error).message})`, { cause });
-  }
 }
