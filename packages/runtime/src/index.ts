@@ -13,6 +13,7 @@ export {
   type HostTensor,
 } from "./host-tensor.ts";
 export { graphWork, type GraphWork } from "./graph-work.ts";
+export { int8Overflows } from "./int8-overflow.ts";
 export { liveBytes, type LiveBytes } from "./live-bytes.ts";
 export { lower, type LoweredModel, type Port } from "./lower.ts";
 export { mappedFiles } from "./mapped-files.ts";

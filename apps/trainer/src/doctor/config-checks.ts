@@ -114,8 +114,8 @@ export async function configChecks(
   return findings;
 }
 
-/** Bytes of a frozen value by precision, scales included (blocks of 32). */
-const BYTES = { f32: 4, f16: 2, int8: 1.125, int4: 0.625 } as const;
+/** Bytes of a frozen value by precision, scales included (blocks of 128). */
+const BYTES = { f32: 4, f16: 2, int8: 1.03, int4: 0.53 } as const;
 
 async function modelFindings(name: string, precision: keyof typeof BYTES): Promise<Finding[]> {
   try {

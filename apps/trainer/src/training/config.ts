@@ -106,7 +106,7 @@ export const trainConfigSchema = z.strictObject({
   precision: z.enum(PRECISIONS).default("f32"),
   /** What gradients pass through where `precision` is not f32: the layers' exact values, or a packing of the transpose (faster). */
   backward: z.enum(BACKWARDS).default("quantised"),
-  /** Weights of a row that share a scale; default: `row` for int8 (the fastest by far on processors with AMX or VNNI), 32 for int4. */
+  /** Weights of a row that share a scale; default: `row` for int8 (the fastest by far on processors with AMX or VNNI), 128 for int4 (32 is more exact and slower). */
   block_size: blockSize.optional(),
   /** A kind of `@emosllm/projector` and the keys of that kind; what is left out is as that package has it. */
   projector: z
