@@ -24,6 +24,7 @@ import {
   weight,
 } from "@emosllm/graph";
 import { EmosllmError } from "@emosllm/interfaces";
+import { int8Overflows } from "@emosllm/runtime";
 import type { TensorTable } from "./linear.ts";
 
 /**
@@ -106,6 +107,7 @@ function oneOf<T extends string | number>(key: string, value: T, accepted: reado
 function requestsFor(
   linears: readonly LinearToPack[],
   { precision = "f32", blockSize, backward = "exact" }: PrecisionOptions,
+  unsigned: boolean,
 ): PackRequest[] {
   oneOf("precision", precision, PRECISIONS);
   oneOf("backward", backward, BACKWARDS);
@@ -115,7 +117,7 @@ function requestsFor(
   const asked = blockSize === "row" ? undefined : blockSize;
   const transposed = backward === "quantised";
   return linears.map(({ path, source, bits = BITS[precision], blockSize: usual }): PackRequest => {
-    if (blockSize === "row") return { name: path, sources: [source], bits, blockSize, transposed };
+    if (blockSize === "row") return { name: path, sources: [source], bits, blockSize, transposed, unsigned };
     const longest = Math.min(asked ?? usual ?? BLOCK, ...source.shape);
     const size = BLOCK_SIZES.findLast((b) => b <= longest) ?? BLOCK_SIZES[0];
     return { name: path, sources: [source], bits, blockSize: size, transposed };
@@ -131,7 +133,7 @@ export async function packLinears(linears: readonly LinearToPack[], options: Pre
     );
     return halfLinears(linears, (source) => halves.get(source.name) as TensorSource);
   }
-  const requests = requestsFor(linears, options);
+  const requests = requestsFor(linears, options, options.blockSize === "row" && (await int8Overflows()));
   return requests.length === 0
     ? { matrices: new Map(), weights: new Map() }
     : linearsOver((await packWeights(requests, options.packing)).matrices);
@@ -141,39 +143,42 @@ export async function packLinears(linears: readonly LinearToPack[], options: Pre
 export function plannedLinears(linears: readonly LinearToPack[], options: PrecisionOptions): PackedLinears {
   if (options.precision === "f16")
     return halfLinears(linears, (s) => ({ ...s, dtype: "f16", length: 2 * s.shape.reduce((a, b) => a * b, 1) }));
-  const matrices = requestsFor(linears, options).map(({ name, sources, bits, blockSize, transposed }): PackedMatrix => {
-    const [rows, columns] = (sources[0] as TensorSource).shape as readonly [number, number];
-    const blocks = (n: number, k: number, suffix: string): PackedBlocks => {
-      const [data, scales] =
-        blockSize === "row"
-          ? [[k, n], [n]]
-          : [
-              [n, Math.ceil(k / blockSize), (blockSize * bits) / 8],
-              [n, Math.ceil(k / blockSize)],
-            ];
-      const planned = (part: string, dtype: "u8" | "i8" | "f32", shape: number[]): TensorSource => ({
-        name: `${name}${suffix}.${part}`,
-        file: "",
-        offset: 0,
-        dtype,
-        shape,
-        length: shape.reduce((a, b) => a * b, dtype === "f32" ? 4 : 1),
-      });
-      return {
-        data: planned("packed", blockSize === "row" ? "i8" : "u8", data as number[]),
-        scales: planned("scales", "f32", scales as number[]),
+  // Signed or not, they take the same memory.
+  const matrices = requestsFor(linears, options, false).map(
+    ({ name, sources, bits, blockSize, transposed }): PackedMatrix => {
+      const [rows, columns] = (sources[0] as TensorSource).shape as readonly [number, number];
+      const blocks = (n: number, k: number, suffix: string): PackedBlocks => {
+        const [data, scales] =
+          blockSize === "row"
+            ? [[k, n], [n]]
+            : [
+                [n, Math.ceil(k / blockSize), (blockSize * bits) / 8],
+                [n, Math.ceil(k / blockSize)],
+              ];
+        const planned = (part: string, dtype: "u8" | "i8" | "f32", shape: number[]): TensorSource => ({
+          name: `${name}${suffix}.${part}`,
+          file: "",
+          offset: 0,
+          dtype,
+          shape,
+          length: shape.reduce((a, b) => a * b, dtype === "f32" ? 4 : 1),
+        });
+        return {
+          data: planned("packed", blockSize === "row" ? "i8" : "u8", data as number[]),
+          scales: planned("scales", "f32", scales as number[]),
+        };
       };
-    };
-    return {
-      name,
-      rows,
-      columns,
-      bits,
-      blockSize,
-      ...blocks(rows, columns, ""),
-      ...(transposed ? { transposed: blocks(columns, rows, ".transposed") } : {}),
-    };
-  });
+      return {
+        name,
+        rows,
+        columns,
+        bits,
+        blockSize,
+        ...blocks(rows, columns, ""),
+        ...(transposed ? { transposed: blocks(columns, rows, ".transposed") } : {}),
+      };
+    },
+  );
   return linearsOver(new Map(matrices.map((m) => [m.name, m])));
 }
 

@@ -46,6 +46,8 @@ export interface PackRowsUnit {
   readonly packedAt: number;
   readonly scalesAt: number;
   readonly transposed: { readonly packedAt: number; readonly scalesAt: number } | undefined;
+  /** Added to the integers: 128 where they are to be unsigned. */
+  readonly zero: 0 | 128;
   /** Weights that are held as f32 at once. */
   readonly tile: number;
 }
@@ -138,7 +140,7 @@ function workerMain({ fs, createHash, port, kernel }: WorkerParts): void {
 
   /** Two passes over the matrix, in tiles of rows: the largest values, then the integers. */
   const packRows = (unit: PackRowsUnit): string => {
-    const { rows, columns, transposed } = unit;
+    const { rows, columns, transposed, zero } = unit;
     const step = Math.max(1, Math.floor(unit.tile / columns));
     const [raw, tileAt] = layOut([2 * step * columns, 4 * step * columns]) as [number, number];
     const tiles = (use: (tile: Float32Array, first: number, here: number) => void): void => {
@@ -172,12 +174,13 @@ function workerMain({ fs, createHash, port, kernel }: WorkerParts): void {
     };
     const [rowFactors, columnFactors] = [factors(rowScales), factors(columnScales)];
     const fd = opened(unit.target, "r+");
-    const turned = new Int8Array(rows * columns);
-    const straight = new Int8Array(transposed ? step * columns : 0);
+    // Stored as bytes, -1 is 255 either way.
+    const turned = new Uint8Array(rows * columns);
+    const straight = new Uint8Array(transposed ? step * columns : 0);
     const BLOCK = 32;
     const integer = (v: number): number => {
       const q = Math.round(v);
-      return q > 127 ? 127 : q < -127 ? -127 : q;
+      return zero + (q > 127 ? 127 : q < -127 ? -127 : q);
     };
     tiles((tile, first, here) => {
       // Square by square, so that what is written by columns stays in the processor's cache.
@@ -192,9 +195,9 @@ function workerMain({ fs, createHash, port, kernel }: WorkerParts): void {
       if (!transposed) return;
       for (let r = 0; r < here; r++)
         for (let c = 0, i = r * columns; c < columns; c++, i++) straight[i] = integer(tile[i]! * columnFactors[c]!);
-      writeAll(fd, new Uint8Array(straight.buffer, 0, here * columns), transposed.packedAt + first * columns);
+      writeAll(fd, straight.subarray(0, here * columns), transposed.packedAt + first * columns);
     });
-    writeAll(fd, new Uint8Array(turned.buffer), unit.packedAt);
+    writeAll(fd, turned, unit.packedAt);
     writeAll(fd, new Uint8Array(rowScales.buffer), unit.scalesAt);
     if (transposed) writeAll(fd, new Uint8Array(columnScales.buffer), transposed.scalesAt);
     return "";

@@ -36,6 +36,8 @@ export interface PackRequest {
   readonly blockSize: PackedBlock;
   /** Also pack the transpose, which the product with a gradient needs. */
   readonly transposed?: boolean;
+  /** With a scale a row: integers as u8, 128 higher, for processors on which u8 x i8 overflows. */
+  readonly unsigned?: boolean;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface PackRequest {
  * of one `DynamicQuantizeMatMul`; `q = round(value / scale)` and the row's largest magnitude is 127.
  */
 export interface PackedBlocks {
-  /** `[N, ceil(K / blockSize), blockSize * bits / 8]` of `u8`; `[K, N]` of `i8` with a scale a row. */
+  /** `[N, ceil(K / blockSize), blockSize * bits / 8]` of `u8`; `[K, N]` of `i8` with a scale a row (`u8` if asked for). */
   readonly data: TensorSource;
   /** `[N, ceil(K / blockSize)]` of `f32`; `[N]` with a scale a row. */
   readonly scales: TensorSource;
@@ -145,6 +147,7 @@ function check(request: PackRequest, all: readonly PackRequest[]): void {
   if (sources.length === 0) wrong("no source tensors");
   if (all.find((r) => r.name === name) !== request) wrong("two requests have this name");
   if (bits !== 4 && bits !== 8) wrong(`bits ${String(bits)}; 4 and 8 can be packed`);
+  if (request.unsigned && blockSize !== "row") wrong(`unsigned is for block size "row", not ${String(blockSize)}`);
   if (blockSize === "row" ? bits !== 8 : !BLOCK_SIZES.includes(blockSize))
     wrong(`block size ${String(blockSize)}; one of ${BLOCK_SIZES.join(", ")} is needed, or "row" with 8 bits`);
   for (const { name: tensor, file, dtype, shape } of sources) {
@@ -160,11 +163,12 @@ function check(request: PackRequest, all: readonly PackRequest[]): void {
 
 /** Everything that shapes the result, by content: paths and times are not in it. */
 function keyOf(requests: readonly PackRequest[], hashes: ReadonlyMap<string, string>): string {
-  const matrices = requests.map(({ name, sources, bits, blockSize, transposed = false }) => ({
+  const matrices = requests.map(({ name, sources, bits, blockSize, transposed = false, unsigned = false }) => ({
     name,
     bits,
     blockSize,
     transposed,
+    ...(unsigned ? { unsigned } : {}),
     sources: sources.map((s) => [
       hashes.get(s.file),
       s.offset,
@@ -188,10 +192,10 @@ const transposedName = (name: string): string => `${name}.transposed`;
 function planOf(requests: readonly PackRequest[]): Map<string, { dtype: DType; shape: number[] }> {
   const plan = new Map<string, { dtype: DType; shape: number[] }>();
   for (const request of requests) {
-    const { name, bits, blockSize, transposed } = request;
+    const { name, bits, blockSize, transposed, unsigned } = request;
     const add = ({ packed, scales }: Parts, n: number, k: number): void => {
       if (blockSize === "row") {
-        plan.set(packed, { dtype: "i8", shape: [k, n] });
+        plan.set(packed, { dtype: unsigned ? "u8" : "i8", shape: [k, n] });
         plan.set(scales, { dtype: "f32", shape: [n] });
         return;
       }
@@ -320,6 +324,7 @@ function unitsOf(
         target,
         ...places(partsOf(name)),
         transposed: transposed ? places(partsOf(transposedName(name))) : undefined,
+        zero: request.unsigned ? 128 : 0,
         tile: Math.min(most, 4 << 20),
       },
     ];

@@ -109,6 +109,25 @@ test("with a scale a row: the nearest integers, turned, however the work is cut"
   }
 });
 
+test("with a scale a row, unsigned: the same integers 128 higher", async () => {
+  const cacheFolder = temporaryFolder();
+  const sources = [await matrixFile(cacheFolder, 45, 70)];
+  const packed = async (unsigned: boolean): Promise<ArrayLike<number>[]> => {
+    const request = { name: "w", sources, bits: 8, blockSize: "row", transposed: true, unsigned } as const;
+    const { data, scales, transposed } = (await packWeights([request], { cacheFolder })).matrices.get("w")!;
+    expect([data.dtype, transposed?.data.dtype]).toEqual(unsigned ? ["u8", "u8"] : ["i8", "i8"]);
+    return Promise.all([data, scales, transposed!.data, transposed!.scales].map((t) => readTensor(t))) as never;
+  };
+  const [signed, unsigned] = [await packed(false), await packed(true)];
+  unsigned.forEach((values, i) =>
+    expect(Array.from(values)).toEqual(Array.from(signed[i]!, (v) => (i % 2 === 0 ? v + 128 : v))),
+  );
+  const request = { name: "w", sources, bits: 8, blockSize: 32, unsigned: true } as const;
+  await expect(packWeights([request], { cacheFolder })).rejects.toThrow(
+    `packing 'w': unsigned is for block size "row", not 32`,
+  );
+});
+
 test("stacked sources and row slices pack as the one matrix that they make", async () => {
   const cacheFolder = temporaryFolder();
   const whole = await matrixFile(cacheFolder, 100, 64);

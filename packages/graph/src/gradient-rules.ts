@@ -322,7 +322,9 @@ export const gradientRules: { readonly [K in OpName]: GradientRule<K> } = {
     const { n, k } = y.attrs;
     if (turnedData && turnedScales)
       return [o.apply("matMulInt8", [dy, turnedData, turnedScales, data, scales], { n: k, k: n })];
-    return [o.matmul(o.mul(dy, scales), o.cast(data, "f32"), { transB: true })];
+    const integers = o.cast(data, "f32");
+    const signed = data.dtype === "u8" ? o.sub(integers, o.scalar(128)) : integers;
+    return [o.matmul(o.mul(dy, scales), signed, { transB: true })];
   },
   dequantizeNBits: none,
   conv1d: conv1dRule,

@@ -304,7 +304,10 @@ export interface Int8Matrix extends Int8Rows {
   /** The same of the transpose, rounded on its own: integers `[n, k]`, a scale for each of the k columns. */
   readonly transposed?: Int8Rows | undefined;
 }
-/** Integers `i8 [k, n]` and scales `f32 [n]`. */
+/**
+ * Integers `i8 [k, n]` and scales `f32 [n]`; or the integers 128 higher, as `u8`: x64 without VNNI multiplies u8 x i8 in 16 bits, where sums of two
+ * overflow.
+ */
 export interface Int8Rows {
   readonly data: Tensor;
   readonly scales: Tensor;

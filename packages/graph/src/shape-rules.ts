@@ -130,8 +130,8 @@ function checkInt8(
   if (![n, k].every((d) => Number.isInteger(d) && d > 0))
     refuse(op, `n and k must be whole and > 0, not ${n}, ${k}`, inputs);
   checkFrozen(op, [data, scales], inputs);
-  if (data?.dtype !== "i8" || data.shape.join() !== `${k},${n}`)
-    refuse(op, `data of a [${n},${k}] must be i8[${k},${n}]`, inputs);
+  if ((data?.dtype !== "i8" && data?.dtype !== "u8") || data.shape.join() !== `${k},${n}`)
+    refuse(op, `data of a [${n},${k}] must be i8[${k},${n}], or u8 of that shape`, inputs);
   if (scales?.dtype !== "f32" || scales.shape.join() !== `${n}`)
     refuse(op, `scales of a [${n},${k}] must be f32[${n}]`, inputs);
 }

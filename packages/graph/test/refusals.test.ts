@@ -236,7 +236,10 @@ const refusals: { readonly [K in Exclude<OpName, Leaf>]: readonly Refusal[] } = 
       "matMulInt8: inner dimensions differ: 5 and 64 (inputs: f32[t,5], i8[64,3], f32[3])",
     ],
     [() => g.matMulInt8(f(64), rowsOf8()), "matMulInt8: needs f32 with at least two axes"],
-    [() => g.matMulInt8(f("t", 64), { ...rowsOf8(), n: 4 }), "matMulInt8: data of a [4,64] must be i8[64,4]"],
+    [
+      () => g.matMulInt8(f("t", 64), { ...rowsOf8(), n: 4 }),
+      "matMulInt8: data of a [4,64] must be i8[64,4], or u8 of that shape",
+    ],
     [() => g.matMulInt8(f("t", 64), { ...rowsOf8(), n: 0 }), "matMulInt8: n and k must be whole and > 0, not 0, 64"],
     [
       () => g.matMulInt8(f("t", 64), { ...rowsOf8(), scales: g.weight("s", [1]) }),
@@ -244,7 +247,7 @@ const refusals: { readonly [K in Exclude<OpName, Leaf>]: readonly Refusal[] } = 
     ],
     [
       () => g.matMulInt8(f("t", 64), { ...rowsOf8(), transposed: rowsOf8() }),
-      "matMulInt8: data of a [64,3] must be i8[3,64]",
+      "matMulInt8: data of a [64,3] must be i8[3,64], or u8 of that shape",
     ],
     [
       () => g.matMulInt8(f("t", 64), { ...rowsOf8(), scales: f(3) }),

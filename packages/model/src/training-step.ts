@@ -58,8 +58,6 @@ export interface TrainingStepOptions {
   readonly averages?: boolean;
   /** As the runtime's `SessionOptions` have it; as training has it when not given. */
   readonly prepack?: boolean | undefined;
-  /** The runtime's `int8Overflows` of the machine to train on: x64 without VNNI holds integers by rows once more, as unsigned ones. */
-  readonly int8Overflows?: boolean;
 }
 
 /** Bytes, by what they are for. */
@@ -133,10 +131,7 @@ export function predictTrainingStep(
   const sets = 4 + Number(gradientAccumulationSteps > 1) + Number(options.averages ?? false);
   const terms = {
     process: PROCESS + PER_OP * ops,
-    weights: frozenBytes(outputs, {
-      prepack: options.prepack ?? prepacksByDefault(gradientCheckpointing),
-      int8Overflows: options.int8Overflows ?? false,
-    }),
+    weights: frozenBytes(outputs, options.prepack ?? prepacksByDefault(gradientCheckpointing)),
     // Gradients are copied on their way to JavaScript.
     trained: 4 * count * (sets + 1),
     values: values * FRAGMENTATION,
@@ -156,19 +151,16 @@ const PER_OP = 12 * 1024;
 const FRAGMENTATION = 1.15;
 
 /** Bytes that onnxruntime's own copy of packed weights takes, for one of theirs, as measured. */
-const COPIES = { int8: 1.3, int8Overflows: 2.2, bits8: 1.27, bits4: 1.5 } as const;
+const COPIES = { int8: 1.3, bits8: 1.27, bits4: 1.5 } as const;
 
-function copyOf(t: Tensor, int8Overflows: boolean): number {
-  if (isOp(t, "matMulInt8")) return int8Overflows ? COPIES.int8Overflows : COPIES.int8;
+function copyOf(t: Tensor): number {
+  if (isOp(t, "matMulInt8")) return COPIES.int8;
   if (isOp(t, "matMulNBits")) return t.attrs.bits === 4 ? COPIES.bits4 : COPIES.bits8;
   return 1;
 }
 
 /** Frozen weights: rows that are only looked up take little; f32 that is prepacked is there once for each way it is multiplied. */
-function frozenBytes(
-  outputs: readonly Tensor[],
-  { prepack, int8Overflows }: { readonly prepack: boolean; readonly int8Overflows: boolean },
-): number {
+function frozenBytes(outputs: readonly Tensor[], prepack: boolean): number {
   const order = topologicalOrder(outputs);
   const read = new Set<string>();
   let bytes = 0;
@@ -180,10 +172,7 @@ function frozenBytes(
         prepack && i.dtype === "f32" && isOp(t, "matmul") ? `${i.attrs.name} ${t.attrs.transB}` : i.attrs.name;
       if (read.has(use)) continue;
       read.add(use);
-      bytes += (i.shape as readonly number[]).reduce(
-        (a, b) => a * b,
-        bytesPerElement(i.dtype) * copyOf(t, int8Overflows),
-      );
+      bytes += (i.shape as readonly number[]).reduce((a, b) => a * b, bytesPerElement(i.dtype) * copyOf(t));
     }
   }
   return bytes;

@@ -2,7 +2,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openLanguageModel } from "@emosllm/backbones";
+import { type PrecisionOptions, openLanguageModel } from "@emosllm/backbones";
 import { type StoredTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
 import { type ProjectorConfig, makeProjector, qpMapperConfig } from "@emosllm/projector";
@@ -75,9 +75,11 @@ export const adapterConfig = loraConfig({ peft_type: "LORA", r: 2, lora_alpha: 4
 export async function tinyModel(
   seed = 1,
   projector: ProjectorConfig = projectorConfig,
+  precision: Omit<PrecisionOptions, "packing"> = {},
 ): Promise<{ folder: string; parts: EmoSllmParts; parameters: Record<string, HostTensor<"f32">> }> {
   const folder = await tinyBackbone(seed);
-  const languageModel = await openLanguageModel(folder);
+  const packing = { cacheFolder: join(folder, "cache") };
+  const languageModel = await openLanguageModel(folder, { ...precision, packing });
   const adapter = loraAdapter(adapterConfig, {
     linearPaths: languageModel.linearPaths,
     tensors: languageModel.checkpoint.tensors,

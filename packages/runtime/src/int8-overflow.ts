@@ -1,6 +1,7 @@
 /**
  * @file Whether this processor adds pairs of u8 x i8 products in 16 bits, as x64 without VNNI does, where large ones overflow. onnxruntime
- * then has to be told to multiply u8 x u8 (`session.x64quantprecision`), which is four times as slow as AMX where there is no need.
+ * then has to multiply u8 x u8, four times as slow as AMX where there is no need: weights are packed unsigned there, and for ones that are not it is
+ * told to convert them (`session.x64quantprecision`: a copy in memory, and it fails on weights that two products share).
  */
 import "./no-telemetry.ts";
 import { constant, matMulInt8 } from "@emosllm/graph";

@@ -22,7 +22,7 @@ export interface LoweredModel {
   /** Whether kernels may copy constant weights into a layout of their own: `MatMulNBits` is a hundred times slower without. */
   readonly prepack: boolean;
   /** Whether it multiplies u8 x i8. */
-  readonly int8: boolean;
+  readonly signedInt8: boolean;
   readonly nodes: readonly Node[];
 }
 
@@ -84,7 +84,7 @@ export function lower(
     bytes,
     externalFolder: files.folder,
     prepack,
-    int8: builder.nodes.some(isInt8),
+    signedInt8: builder.nodes.some(isSigned),
     nodes: builder.nodes,
     inputs: [...inputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
     outputs: Object.entries(outputs).map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
@@ -115,6 +115,8 @@ function nameOutputs(nodes: Node[], outputs: readonly (readonly [name: string, v
 }
 
 const isInt8 = (n: Node): boolean => n.opType === "DynamicQuantizeMatMul";
+/** What has a zero point is unsigned. */
+const isSigned = (n: Node): boolean => isInt8(n) && n.inputs.length === 3;
 const byIntegers = (n: Node): boolean => n.opType === "MatMulNBits" || isInt8(n);
 
 /** The f32 weights that would get a second copy in memory where prepacking is on, unless the model declares that they might be fed. */

@@ -195,7 +195,7 @@ async function openSession(
           // A prepacked weight is a second copy in memory.
           disable_prepacking: model.prepack || prepack ? "0" : "1",
           ...(onlyOnDevice ? { disable_cpu_ep_fallback: "1" } : {}),
-          ...(model.int8 && device === "cpu" && (await int8Overflows()) ? { x64quantprecision: "1" } : {}),
+          ...(model.signedInt8 && device === "cpu" && (await int8Overflows()) ? { x64quantprecision: "1" } : {}),
         },
       },
     });

@@ -106,3 +106,23 @@ test("layers computed again for the gradient, and weights in the products' layou
     expect(again.flat).toEqual(kept.flat);
   }
 });
+
+test("the same with frozen layers as 8-bit rows, which forward pass and recomputation share", async () => {
+  const { parts, folder } = await tinyModel(11, undefined, {
+    precision: "int8",
+    blockSize: "row",
+    backward: "quantised",
+  });
+  const rows = rowsOf(CASES["a common prompt"] as Lengths);
+  const results = [];
+  for (const gradientCheckpointing of [false, true]) {
+    const own = await openEmoSllmTrainer({ parts, optimiser: adamW(constantRate(0.01)), gradientCheckpointing });
+    for (const [name, t] of Object.entries(model.parameters)) own.parameters.tensors[name]?.data.set(t.data);
+    results.push(await gradientsOf(rows, true, own));
+    await own.dispose();
+  }
+  const [kept, again] = results;
+  expect(again).toEqual(kept);
+  expect(kept?.loss).not.toBe((await gradientsOf(rows, true)).loss);
+  await rm(folder, { recursive: true });
+});

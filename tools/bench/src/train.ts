@@ -1,6 +1,5 @@
 /** @file `bench train`: one training step at random weights, the reference's flags and fields. */
 import { openScorer, predictTrainingStep, sizesOf } from "@emosllm/model";
-import { int8Overflows } from "@emosllm/runtime";
 import { round, setUpTraining } from "./set-up.ts";
 
 /** Runs the benchmark and gives its fields. */
@@ -45,9 +44,7 @@ export async function benchTrain(argv: readonly string[]): Promise<Record<string
     infer_s: round(Math.min(...infer) / 1000),
     peak_rss_mib: Math.round(trainPeak / 1024),
     predicted_rss_mib: Math.round(
-      predictTrainingStep(parts, sizesOf(batch), { gradientCheckpointing, int8Overflows: await int8Overflows() }).memory
-        .peak /
-        2 ** 20,
+      predictTrainingStep(parts, sizesOf(batch), { gradientCheckpointing }).memory.peak / 2 ** 20,
     ),
     train_utterances_per_s: round(rows.length / step),
   };

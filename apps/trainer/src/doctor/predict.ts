@@ -6,7 +6,7 @@ import { EmosllmError, type FrontEndManifest, type Utterance } from "@emosllm/in
 import { blockForManyTokens } from "@emosllm/backbones";
 import { emotionScheme } from "@emosllm/datasets";
 import { type TrainingMemory, openFrontEnd, predictTrainingStep, sizesOf } from "@emosllm/model";
-import { type GraphWork, int8Overflows } from "@emosllm/runtime";
+import type { GraphWork } from "@emosllm/runtime";
 import { streamSet } from "@emosllm/training";
 import { batchSource } from "../training/batches.ts";
 import type { TrainConfig } from "../training/config.ts";
@@ -63,7 +63,6 @@ export async function predictTraining(config: TrainConfig, train: readonly Utter
   });
   const { parts, tokenizer, prompts, labels } = model;
   const streams = streamSet(config.seed);
-  const overflows = await int8Overflows();
   let most: TrainingMemory | undefined;
   const work = { f32: 0, int8: 0, blocks: 0, bytes: 0, ops: 0 };
   let steps = 0;
@@ -86,7 +85,6 @@ export async function predictTraining(config: TrainConfig, train: readonly Utter
         gradientAccumulationSteps: batches.length,
         averages: config.ema_decay > 0,
         prepack: stage.config.prepack_weights ?? undefined,
-        int8Overflows: overflows,
       };
       for (const batch of batches) {
         const predicted = predictTrainingStep(parts, sizesOf(batch), how);

@@ -266,10 +266,11 @@ export const lowerings: LoweringTable = {
     const attributes = { bits, block_size: blockSize, N: n, K: k, accuracy_level: 4 };
     return first(b.contrib("MatMulNBits", x.slice(0, 3), attributes));
   },
-  matMulInt8: (b, _, [x, data, scales]) => {
+  matMulInt8: (b, t, [x, data, scales]) => {
     const [rows, largest] = rowsOfOne(b, x as string);
     // It finds the range and rounds to u8 itself; integers u8 x i8 are what processors with AMX or VNNI multiply fastest.
-    const y = first(b.contrib("DynamicQuantizeMatMul", [rows, data as string, scales as string]));
+    const zero = t.inputs[1]?.dtype === "u8" ? [b.scalar(128, "u8")] : [];
+    const y = first(b.contrib("DynamicQuantizeMatMul", [rows, data as string, scales as string, ...zero]));
     return first(b.node("Mul", [y, largest]));
   },
   dequantizeNBits: (b, t, x) => dequantise(b, t.attrs, x as [string, string]),

@@ -55,8 +55,9 @@ export const webgpuLowerings: LoweringTable = {
     return first(b.contrib("MatMulNBits", x.slice(0, 3), { bits, block_size: blockSize, N: n, K: k }));
   },
   // The integers as they are, the other side unrounded.
-  matMulInt8: (b, _, [x, data, scales]) => {
-    const whole = first(b.node("Cast", [data as string], { to: ONNX_DTYPES.f32 }));
+  matMulInt8: (b, t, [x, data, scales]) => {
+    const integers = first(b.node("Cast", [data as string], { to: ONNX_DTYPES.f32 }));
+    const whole = t.inputs[1]?.dtype === "u8" ? first(b.node("Sub", [integers, b.scalar(128, "f32")])) : integers;
     return first(b.node("Mul", [first(b.node("MatMul", [x as string, whole])), scales as string]));
   },
   // There are no u8 tensors to expand.

@@ -238,7 +238,9 @@ export const kernels: { readonly [K in LoweredOp]: Kernel<K> } = {
   },
   matMulInt8: (c, t, [x, data, scales]) => {
     const rows = roundedToRange(c.tf, t.attrs.k, x as Value);
-    const y = c.tf.matMul(rows as never, c.tf.cast(data as Value, "float32") as never);
+    const integers = c.tf.cast(data as Value, "float32");
+    const signed = t.inputs[1]?.dtype === "u8" ? c.tf.sub(integers, 128) : integers;
+    const y = c.tf.matMul(rows as never, signed as never);
     return c.tf.reshape(c.tf.mul(y, scales as Value), c.shape(t.shape));
   },
   dequantizeNBits: ({ tf }, t, x) => dequantise(tf, t.attrs, x as [Value, Value]),

@@ -22,4 +22,5 @@ export { deviceMemory, keepsState } from "./device-memory.ts";
 export type { ChosenDevice, DeviceChoice } from "../choose-device.ts";
 export { chooseDevice, readsHalf } from "./choose-device.ts";
 export { evaluate } from "./evaluate.ts";
+export { int8Overflows } from "./int8-overflow.ts";
 export { compile, setUpWeb, type WebSettings } from "./program.ts";
