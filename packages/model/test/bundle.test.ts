@@ -1,17 +1,16 @@
-import { appendFile, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { appendFile, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loadSafetensors } from "@emosllm/checkpoints";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
 import { f32 } from "@emosllm/runtime";
 import { beforeEach, expect, test } from "vitest";
 import { type BundleContents, fingerprint, loadBundle, saveBundle } from "../src/index.ts";
-import { adapterConfig, projectorConfig, tinyBackbone, tinyModel } from "./tiny.ts";
+import { adapterConfig, projectorConfig, temporaryFolder, tinyBackbone, tinyModel } from "./tiny.ts";
 
 let folder: string;
 let contents: BundleContents;
 beforeEach(async () => {
-  folder = join(await mkdtemp(join(tmpdir(), "emosllm-bundle-")), "best");
+  folder = join(await temporaryFolder(), "best");
   const model = await tinyModel(5);
   contents = {
     manifest: {

@@ -1,5 +1,5 @@
 /** @file A tiny random model for tests: one Llama layer in memory, a small QPMapper, LoRA. */
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type PrecisionOptions, openLanguageModel } from "@emosllm/backbones";
@@ -7,6 +7,7 @@ import { type StoredTensor, writeSafetensors } from "@emosllm/checkpoints";
 import { loraAdapter, loraConfig } from "@emosllm/lora";
 import { type ProjectorConfig, makeProjector, qpMapperConfig } from "@emosllm/projector";
 import { type HostTensor, f32 } from "@emosllm/runtime";
+import { afterAll } from "vitest";
 import { type EmoSllmParts, trainedShapes } from "../src/index.ts";
 
 const [D, F, V, HEADS, KV, LAYERS] = [16, 24, 40, 4, 2, 2];
@@ -19,9 +20,19 @@ export function randoms(seed: number): () => number {
   };
 }
 
+const made: string[] = [];
+afterAll(() => Promise.all(made.map((folder) => rm(folder, { recursive: true, force: true }))));
+
+/** An empty folder that is there until the test file has run. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "emosllm-tiny-"));
+  made.push(folder);
+  return folder;
+}
+
 /** Writes a backbone folder and gives it. */
 export async function tinyBackbone(seed = 1): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "emosllm-tiny-"));
+  const folder = await temporaryFolder();
   const r = randoms(seed);
   const shapes: Record<string, number[]> = { "model.embed_tokens.weight": [V, D], "model.norm.weight": [D] };
   for (let i = 0; i < LAYERS; i++) {

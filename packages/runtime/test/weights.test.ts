@@ -20,7 +20,8 @@ beforeAll(async () => {
   ] as const);
   await writeSafetensors(join(folder, "model.safetensors"), tensors);
 });
-afterAll(() => rm(folder, { recursive: true }));
+const elsewhere: string[] = [];
+afterAll(() => Promise.all([folder, ...elsewhere].map((made) => rm(made, { recursive: true }))));
 
 /** The weights of a file, as `compile` takes them. */
 async function sources(path: string): Promise<ReadonlyMap<string, WeightSource>> {
@@ -47,6 +48,7 @@ describe("any path", () => {
       "a symlink to the folder",
       async () => {
         const link = await mkdtemp(join(tmpdir(), "emosllm-link-"));
+        elsewhere.push(link);
         await symlink(folder, join(link, "模型"));
         return join(link, "模型/model.safetensors");
       },

@@ -2,7 +2,6 @@
  * @file A batch with a shared prefix, packed rows and a last layer of label tokens only, against each row alone with its whole text: same
  * loss, same gradients. The second way is what `tools/oracle` compares with PyTorch.
  */
-import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BatchRow, layOutBatch } from "@emosllm/model";
 import { AUDIO_SIZE, randoms, tinyModel } from "../../model/test/tiny.ts";
@@ -28,7 +27,6 @@ afterAll(async () => {
   await trainer.dispose();
   await sparing.dispose();
   await packed.dispose();
-  await rm(model.folder, { recursive: true });
 });
 
 const random = randoms(77);
@@ -108,7 +106,7 @@ test("layers computed again for the gradient, and weights in the products' layou
 });
 
 test("the same with frozen layers as 8-bit rows, which forward pass and recomputation share", async () => {
-  const { parts, folder } = await tinyModel(11, undefined, {
+  const { parts } = await tinyModel(11, undefined, {
     precision: "int8",
     blockSize: "row",
     backward: "quantised",
@@ -124,5 +122,4 @@ test("the same with frozen layers as 8-bit rows, which forward pass and recomput
   const [kept, again] = results;
   expect(again).toEqual(kept);
   expect(kept?.loss).not.toBe((await gradientsOf(rows, true)).loss);
-  await rm(folder, { recursive: true });
 });
