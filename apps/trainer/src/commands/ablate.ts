@@ -1,11 +1,12 @@
 /** @file `emosllm ablate CONFIG`: what each part of the system is worth on a corpus, as the paper's table is built. */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { emotionScheme } from "@emosllm/datasets";
 import { EmosllmError, type Utterance } from "@emosllm/interfaces";
 import { loadEmoSllm } from "@emosllm/model";
 import { type MetricsSummary, summarizePredictions } from "@emosllm/report";
 import { defineCommand } from "citty";
+import { makeFolder } from "../make-folder.ts";
 import { ABLATIONS, type Variant, variantsOf } from "../ablation/variants.ts";
 import { judgePart } from "../evaluation/judge-part.ts";
 import { runsWriter } from "../series/draw.ts";
@@ -151,7 +152,7 @@ async function withoutTranscripts(plan: RunPlan, fold: number, folds: Folds): Pr
       batchSize: plan.config.per_device_eval_batch_size,
       onBad: (message) => void process.stderr.write(`left out: ${message}\n`),
     });
-    await mkdir(plan.config.output_dir, { recursive: true });
+    await makeFolder(plan.config.output_dir);
     await writeWhole(file, `${lines.join("\n")}\n`);
     return lines;
   } finally {

@@ -1,11 +1,11 @@
 /** @file `emosllm evaluate`: a bundle on a part of a corpus, with predictions, numbers with intervals, and the report page. */
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { PARTS, SCHEMES } from "@emosllm/datasets";
 import { EmosllmError } from "@emosllm/interfaces";
 import { loadEmoSllm } from "@emosllm/model";
 import { summarizePredictions } from "@emosllm/report";
 import { defineCommand } from "citty";
+import { makeFolder } from "../make-folder.ts";
 import { corpusPart } from "../evaluation/corpus-part.ts";
 import { judgePart } from "../evaluation/judge-part.ts";
 import { summaryText } from "../evaluation/summary-text.ts";
@@ -71,7 +71,7 @@ const evaluate = defineCommand({
           "corpus_invalid",
           `${args.corpus}: ${bad} of ${utterances.length} clips cannot be judged, more than --max-bad-share ${mostBad}; nothing was written`,
         );
-      await mkdir(args.out, { recursive: true });
+      await makeFolder(args.out);
       const file = join(args.out, "predictions.jsonl");
       await writeWhole(file, `${rows.join("\n")}\n`);
       const summary = await summarizePredictions(file, { labels: model.labels, cluster: args.cluster, seed });

@@ -1,5 +1,4 @@
 /** @file `emosllm probe`: which input carries a model's decisions, and what noise, rooms, telephones and misheard words cost. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { corrupt } from "@emosllm/audio-features";
 import { PARTS } from "@emosllm/datasets";
@@ -17,6 +16,7 @@ import {
 } from "@emosllm/prompts";
 import { type ProbeStudy, renderStudies } from "@emosllm/report";
 import { defineCommand } from "citty";
+import { makeFolder } from "../make-folder.ts";
 import { type Asker, type Question, type Sound, openAsker } from "../asking/asker.ts";
 import { readCorruptions } from "../asking/corruptions.ts";
 import { type ChosenUtterances, PART_ARGS, chosenUtterances, outFolder } from "../asking/part.ts";
@@ -64,7 +64,7 @@ const probe = defineCommand({
       };
       line.clear();
       const out = outFolder(args);
-      await mkdir(out, { recursive: true });
+      await makeFolder(out);
       await writeWhole(join(out, "probe.json"), `${JSON.stringify(study, null, 2)}\n`);
       await writeWhole(join(out, "probe.html"), renderStudies("Probes", { probe: study }));
       process.stdout.write(args.json ? `${JSON.stringify(study)}\n` : text(study));

@@ -1,10 +1,11 @@
 /** @file `emosllm prompts search`: the way of asking that does best on validation data. Test utterances are never opened. */
-import { appendFile, mkdir, rm } from "node:fs/promises";
+import { appendFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
 import { type PromptConfiguration, type SearchExample, searchPrompts } from "@emosllm/prompts";
 import { defineCommand } from "citty";
 import { stringify } from "yaml";
+import { makeFolder } from "../make-folder.ts";
 import { openAsker } from "../asking/asker.ts";
 import { PART_ARGS, chosenUtterances, outFolder } from "../asking/part.ts";
 import { SPACE_ARGS, askedSpace } from "../asking/prompt-set.ts";
@@ -40,7 +41,7 @@ const search = defineCommand({
       const { utterances, about } = await chosenUtterances(bundle, asker, args, "validation");
       const configurations = await askedSpace(args, asker.labels, seed);
       const out = outFolder({ bundle, out: args.out });
-      await mkdir(out, { recursive: true });
+      await makeFolder(out);
       const log = join(out, "search.jsonl");
       await rm(log, { force: true });
       const byId = new Map(utterances.map((u) => [u.id, u]));

@@ -1,10 +1,10 @@
 /** @file `emosllm prompts sensitivity`: how much a model's answers depend on the way of asking, and on which slot. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promptSensitivity } from "@emosllm/prompts";
 import { type SensitivityStudy, renderStudies } from "@emosllm/report";
 import { PARTS } from "@emosllm/datasets";
 import { defineCommand } from "citty";
+import { makeFolder } from "../make-folder.ts";
 import { type Question, openAsker } from "../asking/asker.ts";
 import { PART_ARGS, chosenUtterances, outFolder } from "../asking/part.ts";
 import { SPACE_ARGS, askedSpace } from "../asking/prompt-set.ts";
@@ -77,7 +77,7 @@ const sensitivity = defineCommand({
         most_sensitive_slot: slots[0]?.slot ?? null,
       };
       const out = outFolder(args);
-      await mkdir(out, { recursive: true });
+      await makeFolder(out);
       await writeWhole(join(out, "sensitivity.json"), `${JSON.stringify(study, null, 2)}\n`);
       await writeWhole(join(out, "sensitivity.html"), renderStudies("Prompt sensitivity", { sensitivity: study }));
       process.stdout.write(args.json ? `${JSON.stringify(study)}\n` : text(study));

@@ -1,10 +1,10 @@
 /** @file Makes several runs: one after the other in this process, or several at once in processes of their own. */
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EmosllmError } from "@emosllm/interfaces";
+import { makeFolder } from "../make-folder.ts";
 import type { TrainEvent } from "../training/events.ts";
 import { runTraining } from "../training/run.ts";
 import { discardRun, finishedRun, markFinished, type RunMark, type RunPlan } from "./plan.ts";
@@ -66,7 +66,7 @@ async function runApart(plan: RunPlan): Promise<void> {
   const source = import.meta.url.endsWith(".ts");
   const main = fileURLToPath(new URL(source ? "../main.ts" : "../main.js", import.meta.url));
   const folder = plan.config.output_dir;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const file = join(folder, "train.log");
   const log = createWriteStream(file, { flags: "a" });
   const child = spawn(process.execPath, [...process.execArgv, main, "train", ...plan.argv], {

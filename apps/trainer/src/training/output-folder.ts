@@ -1,9 +1,10 @@
 /** @file The folder of a run: one run at a time, nothing half written left over, and whether an earlier run finished there. */
 import { readFileSync } from "node:fs";
-import { lstat, mkdir, readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
+import { lstat, readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
+import { makeFolder } from "../make-folder.ts";
 
 const LOCK = ".running";
 /** Left by a process that was killed while it wrote. */
@@ -19,7 +20,7 @@ export async function claimFolder(folder: string): Promise<{ release(): Promise<
   const own = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) });
   let made: string | undefined;
   try {
-    made = await mkdir(folder, { recursive: true });
+    made = await makeFolder(folder);
     await writeFile(lock, own, { flag: "wx" }).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw error;
       const text = await readFile(lock, "utf8").catch(() => "");
