@@ -149,9 +149,11 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
         if (updates > 0) averagedValues(trainer.state, config.ema_decay, updates, averaged);
         return averaged.tensors;
       };
+      const stageSamples = samples[stage.index] as readonly Sample[];
+      const stageIds = new Set(stageSamples.map(({ utterance }) => utterance.id));
       const source = batchSource({
         config: settings,
-        samples: samples[stage.index] as readonly Sample[],
+        samples: stageSamples,
         prompts: model.prompts,
         labels: model.labels,
         context: rowContext,
@@ -161,7 +163,9 @@ export async function trainModel(options: LoopOptions): Promise<TrainedModel> {
         onBad: (bad: BadAudio) => {
           if (state.bad_audio.some((b) => b.id === bad.id)) return;
           state.bad_audio = [...state.bad_audio, bad];
-          checkBadShare(state.bad_audio, (samples[stage.index] as readonly Sample[]).length, config);
+          // Another stage may draw from another corpus.
+          const badOfStage = state.bad_audio.filter(({ id }) => stageIds.has(id));
+          checkBadShare(badOfStage, stageSamples.length, config);
         },
       });
       const now = (): TrainerState => ({
