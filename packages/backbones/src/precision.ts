@@ -95,7 +95,7 @@ const BLOCK: BlockSize = 128;
 
 /** What to ask for where many tokens are multiplied at once (training, encoders): the fastest. */
 export const blockForManyTokens = (precision: Precision | undefined): PackedBlock | undefined =>
-  precision === "int8" ? "row" : undefined;
+  precision === "int8" ? "row" : precision === "int4" ? BLOCK : undefined;
 
 function oneOf<T extends string | number>(key: string, value: T, accepted: readonly T[]): T {
   if (!accepted.includes(value))

@@ -110,7 +110,7 @@ export async function adaptableEncoder(named: EncoderManifest, options: EncoderO
 /** How an encoder's weights were packed when it was trained with; bundles of before the key had blocks. */
 function blockOf({ block_size: named, precision }: EncoderManifest): PackedBlock | undefined {
   const accepted: readonly PackedBlock[] = ["row", ...BLOCK_SIZES];
-  if (named === undefined) return precision === "int8" ? 128 : undefined;
+  if (named === undefined) return precision === "int8" ? 128 : precision === "int4" ? 32 : undefined;
   const block = accepted.find((b) => b === named);
   if (block !== undefined) return block;
   throw new EmosllmError(
