@@ -17,8 +17,8 @@ export interface GradientOptions {
  * The gradients of a scalar `loss` in each tensor of `wrt`, in that order, as graph. Nothing is built for what needs none:
  * frozen weights, and everything below the lowest tensor of `wrt`.
  *
- * `checkpoint` ops divide the work into parts that are done one after the other, each with its gradients in `wrt`; values of parts with
- * `recompute` are not kept for the backward pass but computed again just before.
+ * `checkpoint` ops divide the work into parts that are done one after the other, each with its gradients in `wrt`. Activations of a part,
+ * and all its values with `recompute`, are not kept for the backward pass but computed again just before.
  *
  * Throws RangeError when the loss is no scalar, or (without `allowUnused`) does not depend on one of `wrt`.
  *

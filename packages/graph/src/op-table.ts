@@ -34,7 +34,8 @@ export interface OpAttributes {
   // order of computation; both give their first input as it is
   /**
    * Where a part of the graph (a layer) begins. Its gradients are computed before those of the part that comes earlier, so that nothing
-   * waits for them; with `recompute` its values are computed again for them instead of kept.
+   * waits for them; its activations (silu, gelu, relu and their products) are computed again for them instead of kept, with `recompute`
+   * all its values.
    */
   checkpoint: { readonly recompute: boolean };
   /** (x, ...others) -> x, but what needs it is not computed before all others are. */

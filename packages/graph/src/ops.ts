@@ -74,7 +74,10 @@ export const size = (d: Dim): Tensor =>
     ? scalar(d, "i64")
     : leaf(makeTensor("size", [], { dim: dim(d) }, [], "i64") as unknown as Tensor<never>);
 
-/** x; a part of the graph begins here (see `gradients`); with `recompute` its values are computed again for the gradient. */
+/**
+ * x; a part of the graph begins here (see `gradients`): its activations and gated units are computed again for the gradient, with
+ * `recompute` all its values.
+ */
 export const checkpoint = (x: Tensor, { recompute = false }: { recompute?: boolean } = {}): Tensor =>
   apply("checkpoint", [x], { recompute });
 /** x, for use no sooner than all of `others` are there. */

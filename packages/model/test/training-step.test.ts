@@ -1,6 +1,6 @@
 /** @file Predicted memory of training against what a program really takes; whole processes: `npm run -s bench -- memory`. */
-import { checkpoint, gradients, input, matmul, mul, reshape, sum, tanh } from "@emosllm/graph";
-import { compile, feedsOf, liveBytes } from "@emosllm/runtime";
+import { checkpoint, gradients, input, matmul, mul, reshape, silu, sum, tanh } from "@emosllm/graph";
+import { compile, evaluate, feedsOf, liveBytes } from "@emosllm/runtime";
 import { expect, test } from "vitest";
 import {
   type BatchRow,
@@ -42,6 +42,42 @@ test("layers that are computed again keep what enters them", () => {
   expect(of(false)).toBeLessThan(44);
   expect(of(true)).toBeGreaterThan(13);
   expect(of(true)).toBeLessThan(18);
+});
+
+test("of gated units only what enters them is kept", async () => {
+  const shapes = { gate: [64, 8], up: [64, 8], down: [8, 64] } as const;
+  const build = (parts: boolean) => {
+    const { gate, up, down } = {
+      gate: input("gate", shapes.gate),
+      up: input("up", shapes.up),
+      down: input("down", shapes.down),
+    };
+    let h = input("x", ["n", 8]);
+    for (let layer = 0; layer < 10; layer++) {
+      if (parts) h = checkpoint(h);
+      const units = mul(silu(matmul(h, gate, { transB: true })), matmul(h, up, { transB: true }));
+      h = matmul(units, down, { transB: true });
+    }
+    const loss = sum(mul(h, h));
+    return { loss, ds: gradients(loss, [gate, up, down]) };
+  };
+  const [parted, plain] = [build(true), build(false)];
+  const wide = (outputs: typeof plain): number => liveBytes(outputs.ds, { n: 1000 }).peak / (1000 * 64 * 4);
+  // Gate, its activation, up and their product of each of ten layers; or gate and up, and a few at work.
+  expect(wide(plain)).toBeGreaterThan(40);
+  expect(wide(parted)).toBeGreaterThan(20);
+  expect(wide(parted)).toBeLessThan(31);
+
+  // The same arithmetic in the same order: the same bits, also where the executor merges what is computed twice.
+  const feeds = Object.fromEntries(
+    Object.entries({ ...shapes, x: [7, 8] }).map(([name, shape]) => {
+      const data = Float32Array.from({ length: shape[0]! * shape[1]! }, () => r());
+      return [name, { shape, data, dtype: "f32" as const }];
+    }),
+  );
+  const run = async ({ loss, ds: [a, b, c] }: typeof plain) => evaluate({ loss, a: a!, b: b!, c: c! }, feeds);
+  const [one, other] = [await run(parted), await run(plain)];
+  for (const name of ["loss", "a", "b", "c"] as const) expect(one[name].data).toEqual(other[name].data);
 });
 
 const r = randoms(5);
