@@ -159,21 +159,29 @@ function copyOf(t: Tensor): number {
   return 1;
 }
 
-/** Frozen weights: rows that are only looked up take little; f32 that is prepacked is there once for each way it is multiplied. */
+/**
+ * Frozen weights: rows that are only looked up take little; f32 that is prepacked is there once for each way it is multiplied, and as it was
+ * where rows of it are looked up too (the output matrix that is the embeddings): all of it has been read for packing.
+ */
 function frozenBytes(outputs: readonly Tensor[], prepack: boolean): number {
+  const bytesOf = (t: Tensor): number =>
+    (t.shape as readonly number[]).reduce((a, b) => a * b, bytesPerElement(t.dtype));
   const order = topologicalOrder(outputs);
-  const read = new Set<string>();
-  let bytes = 0;
+  const nameOf = (t: Tensor | undefined): string[] => (t && isOp(t, "weight") ? [t.attrs.name] : []);
+  const lookedUp = new Set(order.flatMap((t) => (t.op === "gather" ? nameOf(t.inputs[0]) : [])));
+  const read = new Map<string, number>();
   for (const t of order) {
     if (t.op === "gather") continue;
     for (const i of t.inputs) {
       if (!isOp(i, "weight")) continue;
-      const use =
-        prepack && i.dtype === "f32" && isOp(t, "matmul") ? `${i.attrs.name} ${t.attrs.transB}` : i.attrs.name;
-      if (read.has(use)) continue;
-      read.add(use);
-      bytes += (i.shape as readonly number[]).reduce((a, b) => a * b, bytesPerElement(i.dtype) * copyOf(t));
+      const { name } = i.attrs;
+      const packed = prepack && i.dtype === "f32" && isOp(t, "matmul");
+      if (!packed) read.set(name, bytesOf(i) * copyOf(t));
+      else {
+        read.set(`${name} ${t.attrs.transB}`, bytesOf(i));
+        if (lookedUp.has(name)) read.set(name, bytesOf(i));
+      }
     }
   }
-  return bytes;
+  return [...read.values()].reduce((a, b) => a + b, 0);
 }
