@@ -38,7 +38,9 @@ const command = defineCommand({
     const base = { linearPaths, tensors: checkpoint.tensors };
     const loaded = await loadAdapter(join(folder, "adapter"), base);
     await TARGETS[to].write(args.out, loaded, base);
-    const { name_or_path: name } = manifest.base_model;
+    // A model that lies in the bundle is named from there; other programs are started from here.
+    const { name_or_path: place } = manifest.base_model;
+    const name = args.base ?? (place === "backbone" ? join(args.bundle, place) : place);
     process.stdout.write(
       args.json
         ? `${JSON.stringify({ out: args.out, to, base_model: name, targets: loaded.adapter.targets.length })}\n`

@@ -1,28 +1,27 @@
 /** @file The training run, from config to bundle: load, train, test, write. Read it from top to bottom. */
 import { join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
-import { fingerprint, trainedShapes } from "@emosllm/model";
+import { fingerprint } from "@emosllm/model";
 import { promptHash } from "@emosllm/prompts";
-import { type Collective, oneProcess, tensorStore } from "@emosllm/training";
+import { type Collective, oneProcess } from "@emosllm/training";
 import { stringify } from "yaml";
 import { writeWhole } from "../write-whole.ts";
-import { checkpointName, checkpointSteps, linkTo, readCheckpoint, readState, restoreTensors } from "./checkpoint.ts";
+import { checkpointName, linkTo, readCheckpoint } from "./checkpoint.ts";
 import type { TrainConfig } from "./config.ts";
 import { type RunData, type StageSamples, loadRunData, loadStageSamples } from "./data.ts";
 import type { OnTrainEvent } from "./events.ts";
-import { type FinalTest, finalTest } from "./final-test.ts";
-import { type TrainedModel, trainModel } from "./loop.ts";
+import type { FinalTest } from "./final-test.ts";
+import { finishRun } from "./finish-run.ts";
+import { trainModel } from "./loop.ts";
 import { type RunModel, assembleModel } from "./model.ts";
-import { claimFolder, clearRun } from "./output-folder.ts";
-import { metricsOf, writeBundle, writePredictions } from "./output.ts";
+import { claimFolder } from "./output-folder.ts";
 import { globalBatch } from "./ranks.ts";
 import { type Reporter, openReporters } from "./reporters.ts";
-import { type SavedResults, readResults, savedTest, writeResults } from "./results.ts";
+import { type SavedResults, readResults, savedTest } from "./results.ts";
+import { whereToGoOn } from "./resume-point.ts";
 import { openRunLog, unwrittenLog } from "./run-log.ts";
-import { contentFreeCorrected } from "./content-free.ts";
-import { fitScoring } from "./scoring.ts";
 import { resolveStages } from "./stages.ts";
-import { type TrainerState, checkMadeOf, checkSameConfig, differingKeys } from "./trainer-state.ts";
+import { type TrainerState, checkMadeOf } from "./trainer-state.ts";
 
 /** What a run gives. */
 export interface RunResult extends FinalTest {
@@ -151,21 +150,8 @@ async function runInFolder(
           finishedBefore: false,
         };
       }
-      const values = await bestValues(config, model, trained);
-      const fair = config.content_free_correction ? await contentFreeCorrected(model, trained.scorer, values) : model;
-      const scoring = await fitScoring(config, data, fair, trained.scorer, values, onEvent);
-      const tuned = scoring ? { ...fair, manifest: { ...fair.manifest, scoring: scoring.manifest } } : fair;
-      const result = await finalTest(config, data, tuned, trained.scorer, values, onEvent);
-      const metrics = metricsOf(result);
-      const tested = Object.fromEntries(Object.entries(metrics).map(([k, v]) => [`test_${k}`, v]));
-      const entry = { step: state.global_step, ...tested };
-      await log.append(entry);
-      report({ type: "log", entry });
-      await writeBundle(bundle, config, data, tuned, values, metrics, { portable: true });
-      await writePredictions(folder, result.test);
-      const { global_step, best_global_step, train_seconds, bad_audio } = state;
-      await writeResults(folder, result, { global_step, best_global_step, train_seconds, bad_audio, config });
-      if (bad_audio.length > 0) onEvent({ type: "bad audio", bad: bad_audio });
+      const result = await finishRun({ config, data, model, trained, log, onEvent: report, bundle });
+      const { train_seconds } = state;
       await collective.barrier();
       return { ...result, bundle, trainSeconds: train_seconds, finishedBefore: false };
     } finally {
@@ -175,27 +161,6 @@ async function runInFolder(
     await reporters?.close();
     for (const d of [data, ...own]) await d?.dispose();
   }
-}
-
-interface GoOn {
-  readonly finished?: Awaited<ReturnType<typeof readResults>>;
-  /** Step of the checkpoint to go on from. */
-  readonly step?: number | undefined;
-}
-
-/** Looks at what lies in the folder. Throws EmosllmError `config_invalid` where it is of another config and may not be overwritten. */
-async function whereToGoOn(config: TrainConfig): Promise<GoOn> {
-  const folder = config.output_dir;
-  const finished = await readResults(folder);
-  const step = (await checkpointSteps(folder)).at(-1);
-  const saved =
-    finished?.config ?? (step === undefined ? undefined : (await readState(join(folder, checkpointName(step)))).config);
-  if (config.overwrite_output_dir && saved && (finished || differingKeys(saved, config).length > 0)) {
-    await clearRun(folder);
-    return {};
-  }
-  if (saved) checkSameConfig(saved, config, finished ? folder : join(folder, checkpointName(step as number)));
-  return finished ? { finished } : { step };
 }
 
 async function hashesOf(data: RunData, model: RunModel, { size }: Collective): Promise<TrainerState["made_of"]> {
@@ -208,18 +173,4 @@ async function hashesOf(data: RunData, model: RunModel, { size }: Collective): P
       .map((p) => promptHash(p))
       .join(" "),
   };
-}
-
-/** The values to test and keep: the best by validation, or the last. */
-async function bestValues(
-  config: TrainConfig,
-  { parts }: RunModel,
-  { state, values }: TrainedModel,
-): Promise<TrainedModel["values"]> {
-  const step = state.best_global_step;
-  if (step === null || step === state.global_step || !config.load_best_model_at_end) return values;
-  const saved = await readCheckpoint(join(config.output_dir, checkpointName(step)), parts.adapter);
-  const store = tensorStore(trainedShapes(parts));
-  restoreTensors(store.tensors, saved.bundleValues, saved.folder);
-  return store.tensors;
 }
