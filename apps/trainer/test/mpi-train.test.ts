@@ -84,6 +84,21 @@ test.skipIf(installed.length === 0)(
   },
 );
 
+test.skipIf(installed.length === 0)(
+  "what fails for the process that writes alone ends the others too",
+  { timeout: 120_000 },
+  () => {
+    const launcher = installed[0]!;
+    // Its folder is taken away once there is a line in the log: the next one cannot be written, by the first process only.
+    const output = join(folder, "gone");
+    const taker = `until [ -s '${join(output, "log.jsonl")}' ]; do sleep 0.02; done; rm -rf '${output}'`;
+    expect(spawnSync("bash", ["-c", `(${taker}) & exit 0`], { stdio: "ignore" }).status).toBe(0);
+    const { code, output: said } = mpirun(launcher, 2, main, flags("gone", 6, "max_steps=5000"));
+    expect(code, said).not.toBe(0);
+    expect(said).toMatch(/log\.jsonl|ENOENT/);
+  },
+);
+
 test("the MPIJob has the operator's fields and a command that exists", () => {
   const container = z.strictObject({
     name: z.string(),

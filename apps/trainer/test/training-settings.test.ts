@@ -268,6 +268,61 @@ describe("what goes wrong", () => {
     await expect(runTraining(await config(1), spoilAll)).rejects.toMatchObject({ code: "corpus_invalid", message: expect.stringMatching(/none of its \d+ training utterances can be heard/) }); // prettier-ignore
   });
 
+  test("the share of a stage is that of its own corpus: what broke in an earlier one does not count", async () => {
+    const many = join(folder, "many");
+    writeIemocap(many, { quirks: false, turns: 4, dialogues: 1, seconds: 0.5 });
+    const few = join(folder, "few");
+    writeIemocap(few, { quirks: false, turns: 4, dialogues: 1, seconds: 0.5 });
+    const session = (tree: string, n: number): string[] =>
+      readdirSync(tree, { recursive: true, encoding: "utf8" })
+        .filter((f) => f.endsWith(".wav") && f.includes(join("wav", `Ses0${n}`)))
+        .sort()
+        .map((f) => join(tree, f));
+    const labels = ["angry", "happy", "neutral", "sad"];
+    const rows = [...session(few, 2), ...session(few, 3)]
+      .slice(0, 8)
+      .map((f, i) => `other${i},${f},${labels[i % 4]},s${i % 2}`);
+    const csv = join(folder, "few.csv");
+    writeFileSync(csv, `id,audio,label,speaker\n${rows.join("\n")}\n`);
+    const yaml = join(folder, "two-corpora.yaml");
+    const noisy = "augment: { share: 1, corruptions: [{ type: noise, snr: 5, kind: white }] }";
+    writeFileSync(
+      yaml,
+      `extends: ${recipe("demo")}\n${noisy}\nmax_bad_share: 0.3\nstages:\n  - { name: first, max_steps: 16 }\n  - { name: second, max_steps: 4, corpus: "csv:${csv}" }\n`,
+    );
+    const run = async (name: string, alsoBroken: number): Promise<number> => {
+      const broken = session(many, 1);
+      const later = rows.slice(0, alsoBroken).map((row) => row.split(",")[1] as string);
+      const whole = [...broken, ...later].map((f) => [f, readFileSync(f)] as const);
+      let listed = 0;
+      const config = await readTrainConfig(yaml, [
+        `model_name_or_path=${tinyModel}`,
+        `corpus=iemocap:${many}`,
+        `output_dir=${join(folder, name)}`,
+        "per_device_train_batch_size=4",
+        "front_end.settings.hop_seconds=0.05",
+      ]);
+      try {
+        await runTraining(config, (e) => {
+          if (e.type === "step" && e.step === 1) for (const f of [...broken, ...later]) writeFileSync(f, "no sound");
+          if (e.type === "bad audio") listed = e.bad.length;
+        });
+      } finally {
+        for (const [f, bytes] of whole) writeFileSync(f, bytes);
+      }
+      return listed;
+    };
+    // Of the first corpus' 19 less than 0.3 break; of 8 as many would be more.
+    const first = await run("own-share", 0);
+    expect(first).toBeGreaterThan(0.3 * 8);
+    expect(first).toBeLessThan(0.3 * 19);
+    expect(await run("own-share-too", 2)).toBe(first + 2);
+    await expect(run("too-much", 3)).rejects.toMatchObject({
+      code: "corpus_invalid",
+      message: expect.stringMatching(/of 8 utterances cannot be read, more than max_bad_share 0\.3/),
+    });
+  });
+
   test("a loss that is no number: the last good state is kept, the batch written aside", async () => {
     const error = await failure(
       "learning_rate=1e30",
