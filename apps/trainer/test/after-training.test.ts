@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { writeMeld } from "@emosllm/datasets/testing";
 import { openCheckpoint, readTensor } from "@emosllm/checkpoints";
 import { loadAdapter } from "@emosllm/lora";
-import { loadBundle } from "@emosllm/model";
+import { characterErrorRate, normalizeTranscript, wordErrorRate } from "@emosllm/eval-metrics";
+import { loadSpeech } from "@emosllm/audio-features";
+import { loadBundle, loadEmoSllm } from "@emosllm/model";
+import type { MetricsSummary } from "@emosllm/report";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "./run.ts";
 import { repository, tinyModel, tinyRun } from "./tiny-run.ts";
@@ -53,6 +56,37 @@ describe("evaluate", () => {
     expect(summary.classification.rows).toBe(own.length);
     expect(JSON.parse(await readFile(join(out, "metrics.json"), "utf8"))).toEqual(summary);
     expect(await readFile(join(out, "report.html"), "utf8")).toContain("<svg");
+  });
+
+  test("--transcribe: what the model writes down, and its error rates", async () => {
+    const out = join(folder, "words");
+    const options = `--bundle ${made.bundle} --corpus ${made.corpus} --protocol loso5 --fold 5 --out ${out}`;
+    const { code, out: said, err } = await run("evaluate", ...options.split(" "), "--transcribe", "--json");
+    expect(code, err).toBe(0);
+    const lines = await rows(join(out, "predictions.jsonl"));
+    const model = await loadEmoSllm(made.bundle);
+    try {
+      const sounds = lines.map(({ audio }) => (audio as { path: string }).path);
+      const written = await model.generate(
+        await Promise.all(sounds.map(async (f) => ({ audio: await loadSpeech(f, { sampleRate: 16_000 }) }))),
+      );
+      lines.forEach((line, i) => {
+        expect(line["reference"]).toBe(line["text"]);
+        expect(line["hypothesis"]).toBe(written[i]?.text.trim());
+      });
+    } finally {
+      await model.dispose();
+    }
+    const { transcription } = JSON.parse(said) as MetricsSummary;
+    const [truth, heard] = [lines.map((l) => String(l["reference"])), lines.map((l) => String(l["hypothesis"]))];
+    expect(transcription?.word.interval.estimate).toBeCloseTo(
+      wordErrorRate(truth, heard, { normalizer: normalizeTranscript }),
+      12,
+    );
+    expect(transcription?.character.interval.estimate).toBeCloseTo(
+      characterErrorRate(truth, heard, { normalizer: normalizeTranscript }),
+      12,
+    );
   });
 
   test("on another corpus: labels carried over by their names", async () => {

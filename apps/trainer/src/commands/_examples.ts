@@ -67,6 +67,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   evaluate: [
     "evaluate --bundle runs/demo/best --corpus iemocap:runs/demo-corpus --protocol loso5 --fold 5 --out runs/demo/test",
     "evaluate --bundle runs/iemocap/best --corpus meld:data/MELD.Raw --protocol official --out runs/iemocap-on-meld --json",
+    "evaluate --bundle runs/paper/best --corpus iemocap:data/IEMOCAP_full_release --protocol loso5 --fold 5 --transcribe --out runs/paper/words",
   ],
   compare: [
     "compare runs/a runs/b",

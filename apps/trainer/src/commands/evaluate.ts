@@ -30,6 +30,11 @@ const evaluate = defineCommand({
     scheme: { type: "string", description: "label scheme of the corpus, when it is not the bundle's" },
     seed: { type: "string", default: "0", description: "seed of the split's random rules and of the resampling" },
     transcripts: { type: "boolean", default: true, description: "--no-transcripts: by the sound alone" },
+    transcribe: {
+      type: "boolean",
+      default: false,
+      description: "have the model write the words down too: word and character error rate",
+    },
     cluster: { type: "string", description: "key whose rows are drawn together (default: speaker when ten or more)" },
     "batch-size": { type: "string", default: "16", description: "clips judged together" },
     "max-bad-share": { type: "string", default: "0.01", description: "share of unreadable clips that is put up with" },
@@ -57,6 +62,7 @@ const evaluate = defineCommand({
       let bad = 0;
       const rows = await judgePart(model, utterances, {
         transcripts: args.transcripts,
+        transcribe: args.transcribe,
         batchSize,
         fold: split && fold,
         onBad: (message) => {

@@ -1,7 +1,7 @@
 /** @file A model's answers to utterances with known labels, as the lines of `predictions.jsonl`. */
 import { resolve } from "node:path";
 import type { Utterance } from "@emosllm/interfaces";
-import type { EmoSllm } from "@emosllm/model";
+import type { EmoSllm, EmotionAnswer } from "@emosllm/model";
 import { judgeInputs } from "../predict/judge.ts";
 import type { PredictionInput } from "../predict/inputs.ts";
 
@@ -9,6 +9,8 @@ import type { PredictionInput } from "../predict/inputs.ts";
 export interface JudgePartOptions {
   /** Give the model the words too. */
   readonly transcripts: boolean;
+  /** Have it write the words down too. */
+  readonly transcribe?: boolean | undefined;
   readonly batchSize: number;
   /** Written into each line. */
   readonly fold?: number | undefined;
@@ -21,7 +23,7 @@ export interface JudgePartOptions {
 export async function judgePart(
   model: EmoSllm,
   utterances: readonly Utterance[],
-  { transcripts, batchSize, fold, onProgress, onBad }: JudgePartOptions,
+  { transcripts, transcribe, batchSize, fold, onProgress, onBad }: JudgePartOptions,
 ): Promise<string[]> {
   const byId = new Map(utterances.map((u) => [u.id, u]));
   const inputs = async function* (): AsyncGenerator<PredictionInput> {
@@ -30,11 +32,11 @@ export async function judgePart(
   };
   const lines: string[] = [];
   let done = 0;
-  for await (const judged of judgeInputs(model, inputs(), { batchSize })) {
+  for await (const judged of judgeInputs(model, inputs(), { batchSize, transcribe })) {
     if ("error" in judged) onBad(judged.error.message);
     else {
-      const { label, probabilities } = judged.answer;
-      lines.push(predictionLine(byId.get(judged.input.id as string) as Utterance, label, probabilities, fold));
+      const utterance = byId.get(judged.input.id as string) as Utterance;
+      lines.push(predictionLine(utterance, judged.answer, judged.hypothesis, fold));
     }
     onProgress?.(++done);
   }
@@ -43,8 +45,8 @@ export async function judgePart(
 
 const predictionLine = (
   { id, label, audio, softLabel, speaker, gender, session, dialogue, corpus, text }: Utterance,
-  prediction: string | null,
-  probabilities: Readonly<Record<string, number>>,
+  { label: prediction, probabilities }: EmotionAnswer,
+  hypothesis: string | undefined,
   fold: number | undefined,
 ): string =>
   JSON.stringify({
@@ -60,5 +62,7 @@ const predictionLine = (
     dialogue,
     corpus,
     text,
+    // Names of the metrics: they are compared where both are there.
+    ...(hypothesis === undefined ? {} : { reference: text, hypothesis }),
     fold,
   });

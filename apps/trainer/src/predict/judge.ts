@@ -4,28 +4,38 @@ import type { EmoSllm, EmotionAnswer, EmotionInput } from "@emosllm/model";
 import { type PredictionInput, inputSpeech } from "./inputs.ts";
 
 /** An input with its answer, or why there is none. */
-export type Judged = { readonly input: PredictionInput } & (
-  | { readonly answer: EmotionAnswer }
-  | { readonly error: EmosllmError }
-);
+export type Judged = { readonly input: PredictionInput } & (Answered | { readonly error: EmosllmError });
+
+interface Answered {
+  readonly answer: EmotionAnswer;
+  /** What the model writes down, when asked to. */
+  readonly hypothesis?: string;
+}
+
+/** Options of {@link judgeInputs}. */
+export interface JudgeOptions {
+  readonly batchSize: number;
+  /** Write down too what is said, from the sound alone. */
+  readonly transcribe?: boolean | undefined;
+}
 
 /** Answers in the order of the inputs; at most `batchSize` clips are in memory. Errors other than EmosllmError are thrown. */
 export async function* judgeInputs(
   model: EmoSllm,
   inputs: AsyncIterable<PredictionInput>,
-  { batchSize }: { readonly batchSize: number },
+  { batchSize, transcribe = false }: JudgeOptions,
 ): AsyncGenerator<Judged> {
   let batch: PredictionInput[] = [];
   for await (const input of inputs) {
     batch.push(input);
     if (batch.length < batchSize) continue;
-    yield* await judgeBatch(model, batch);
+    yield* await judgeBatch(model, batch, transcribe);
     batch = [];
   }
-  yield* await judgeBatch(model, batch);
+  yield* await judgeBatch(model, batch, transcribe);
 }
 
-async function judgeBatch(model: EmoSllm, batch: readonly PredictionInput[]): Promise<Judged[]> {
+async function judgeBatch(model: EmoSllm, batch: readonly PredictionInput[], transcribe: boolean): Promise<Judged[]> {
   const rate = model.manifest.front_end.sample_rate;
   const rows = await Promise.all(
     batch.map(async (input): Promise<EmotionInput | EmosllmError> => {
@@ -37,21 +47,31 @@ async function judgeBatch(model: EmoSllm, batch: readonly PredictionInput[]): Pr
     }),
   );
   const heard = rows.filter((row): row is EmotionInput => !(row instanceof EmosllmError));
-  const answers = heard.length === 0 ? [] : await model.score(heard).catch((error: unknown) => void ours(error));
+  const judge = async (inputs: readonly EmotionInput[]): Promise<Answered[]> => {
+    const answers = await model.score(inputs);
+    if (!transcribe) return answers.map((answer) => ({ answer }));
+    const written = await model.generate(inputs.map(({ audio }) => (audio === undefined ? {} : { audio })));
+    return answers.map((answer, i) => ({ answer, hypothesis: written[i]?.text.trim() ?? "" }));
+  };
+  const answers = heard.length === 0 ? [] : await judge(heard).catch((error: unknown) => void ours(error));
   const results: Judged[] = [];
   let at = 0;
   for (const [i, row] of rows.entries()) {
     const input = batch[i] as PredictionInput;
     if (row instanceof EmosllmError) results.push({ input, error: row });
-    else if (answers) results.push({ input, answer: answers[at++] as EmotionAnswer });
-    else results.push(await judgeOne(model, input, row)); // one of the batch cannot be judged: find out which
+    else if (answers) results.push({ input, ...(answers[at++] as Answered) });
+    else results.push(await judgeOne(judge, input, row)); // one of the batch cannot be judged: find out which
   }
   return results;
 }
 
-async function judgeOne(model: EmoSllm, input: PredictionInput, row: EmotionInput): Promise<Judged> {
+async function judgeOne(
+  judge: (inputs: readonly EmotionInput[]) => Promise<Answered[]>,
+  input: PredictionInput,
+  row: EmotionInput,
+): Promise<Judged> {
   try {
-    return { input, answer: (await model.score([row]))[0] as EmotionAnswer };
+    return { input, ...((await judge([row]))[0] as Answered) };
   } catch (error) {
     const { code, message, cause } = ours(error);
     return { input, error: new EmosllmError(code, message.replace(/^input 0\b/, input.file), { cause }) };
