@@ -38,7 +38,7 @@ for (const launcher of launchers)
           const { code, output } = mpirun(launcher, 2, rankFile, [how]);
           expect(code, output).not.toBe(0);
           expect(performance.now() - started).toBeLessThan(60_000);
-          if (how === "throw") expect(output).toContain("this rank fails");
+          if (how === "throw") expect(output, `exit code ${code}`).toContain("this rank fails");
         },
       );
     },

@@ -5,6 +5,9 @@ import { oneProcess } from "./collective.ts";
 import { type Launch, launchOf } from "./launcher.ts";
 import { MPI_ABIS, type MpiAbi, type MpiAbiName, type NativeFunction, type NativeLibrary } from "./mpi-libraries.ts";
 
+/** How long what a process wrote has to reach the launcher. */
+const LAST_WORDS_MS = 200;
+
 type Koffi = { load(file: string): NativeLibrary };
 
 /** Name of the variable that holds the path of an MPI library. */
@@ -61,6 +64,8 @@ async function openMpi(launch: Launch, override: string | undefined): Promise<Co
   const abort = (code: number): void => {
     if (!open) return;
     open = false;
+    // MPICH's launcher throws away what it has not read from a process that aborts: why it does, for one.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_WORDS_MS);
     mpiAbort(handles.world, code);
   };
   // MPICH calls a job of which one rank left early a success, and Open MPI lets the others wait: neither may happen.
