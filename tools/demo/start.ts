@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { makeDemoCorpus } from "@emosllm-tools/demo-corpus";
 import {
+  metricsOf,
   progressWriter,
   readTrainConfig,
   type RunResult,
@@ -50,20 +51,11 @@ try {
   process.exitCode = 1;
 }
 
-async function writeSummary(
-  folder: string,
-  { test, audioOnly, textOnly, majorityWa, trainSeconds }: RunResult,
-  totalSeconds: number,
-): Promise<void> {
+async function writeSummary(folder: string, result: RunResult, totalSeconds: number): Promise<void> {
   await mkdir(folder, { recursive: true });
   const summary = {
-    ua: test.ua,
-    wa: test.wa,
-    macro_f1: test.macroF1,
-    majority_wa: majorityWa,
-    audio_only_ua: audioOnly.ua,
-    text_only_ua: textOnly.ua,
-    train_seconds: Number(trainSeconds.toFixed(1)),
+    ...metricsOf(result),
+    train_seconds: Number(result.trainSeconds.toFixed(1)),
     total_seconds: Number(totalSeconds.toFixed(1)),
   };
   await writeWhole(join(folder, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);

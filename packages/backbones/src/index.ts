@@ -44,12 +44,11 @@ export {
 } from "./speech/encoder.ts";
 export {
   frameEncoder,
-  resolveLayers,
   type EncodedFrames,
   type FrameEncoder,
   type FrameEncoderOptions,
-  type LayerChoice,
 } from "./speech/frame-encoder.ts";
+export { resolveLayers, type FrameForm, type FrameFormOptions, type LayerChoice } from "./speech/frame-form.ts";
 export { encoderFingerprint, openFrameEncoder, type OpenedFrameEncoder } from "./speech/open-frame-encoder.ts";
 export { ONNX_DTYPES, openOnnxEncoder, type OnnxDtype, type OnnxEncoderOptions } from "./speech/onnx-encoder.ts";
 export { openSpeechEncoder, speechEncoder, type OpenSpeechEncoderOptions } from "./speech/speech-encoder.ts";

@@ -1,18 +1,6 @@
-/** @file Compile, run once, release: for tests, fixtures and one-off computations. */
-import type { Tensor } from "@emosllm/graph";
-import type { HostTensor } from "./host-tensor.ts";
-import { type CompileOptions, compile } from "./program.ts";
+/** @file {@link Evaluate} on Node's devices. */
+import { type Evaluate, evaluateBy } from "./evaluate-by.ts";
+import { compile } from "./program.ts";
 
-/** The values of `outputs` for `feeds`. */
-export async function evaluate<K extends string>(
-  outputs: Readonly<Record<K, Tensor>>,
-  feeds: Readonly<Record<string, HostTensor>> = {},
-  options: CompileOptions = {},
-): Promise<Record<K, HostTensor>> {
-  const program = await compile(outputs, options);
-  try {
-    return (await program.run(feeds)) as Record<K, HostTensor>;
-  } finally {
-    await program.dispose();
-  }
-}
+/** The values of `outputs` for `feeds`: compiles, runs once, releases. */
+export const evaluate: Evaluate = evaluateBy(compile);

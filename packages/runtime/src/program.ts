@@ -9,6 +9,7 @@ import type { HostArrays, HostTensor } from "./host-tensor.ts";
 import { type HazardFinder, checkSharedMemory, hazardFinder } from "./in-place.ts";
 import { int8Overflows } from "./int8-overflow.ts";
 import { type LoweredModel, type Port, lower } from "./lower.ts";
+import { ORT_TYPES } from "./ort-types.ts";
 import { mappedFiles } from "./mapped-files.ts";
 import { type LoweringTable, lowerings } from "./onnx/lowerings.ts";
 import type { Node } from "./onnx/model.ts";
@@ -70,17 +71,6 @@ export interface Program extends Disposable {
   /** Waits for runs under way, then gives the memory back. */
   dispose(): Promise<void>;
 }
-
-type OrtType = "float32" | "float16" | "int64" | "int32" | "int8" | "uint8" | "bool";
-const ORT_TYPES: Readonly<Record<Exclude<DType, "bf16">, OrtType>> = {
-  f32: "float32",
-  f16: "float16",
-  i64: "int64",
-  i32: "int32",
-  i8: "int8",
-  u8: "uint8",
-  bool: "bool",
-};
 
 /** Providers with options of their own. */
 const PROVIDERS: Partial<Record<Device, ort.InferenceSession.ExecutionProviderConfig>> = {

@@ -1,7 +1,6 @@
 /** @file Asks a bundle in any way: any prompt, label words in any order, any sound beside any words. What searches, sensitivity and probes are made of. */
-import { type AudioClip, type BundleManifest, EmosllmError, type Utterance } from "@emosllm/interfaces";
-import { type Speaker, loadSpeech } from "@emosllm/audio-features";
-import { readClipBytes } from "@emosllm/datasets";
+import { type BundleManifest, EmosllmError, type Utterance } from "@emosllm/interfaces";
+import type { Speaker } from "@emosllm/audio-features";
 import {
   type BatchRow,
   type Frames,
@@ -26,6 +25,7 @@ import {
   loadTokenizer,
   renderPrompt,
 } from "@emosllm/prompts";
+import { utteranceSpeech } from "../clip-speech.ts";
 
 /** Sound to be heard: samples at the bundle's rate, under a key that tells one sound from another. */
 export interface Sound {
@@ -163,22 +163,11 @@ export async function openAsker(folder: string, { batchSize = 16 }: { batchSize?
 
 /** Mono samples of an utterance, wherever its bytes lie. Throws EmosllmError `audio_*`. */
 async function clipSamples({ id, audio }: Utterance, sampleRate: number): Promise<Float32Array> {
-  const samples = await clipSpeech(audio, id, sampleRate);
+  const samples = await utteranceSpeech({ audio, id }, sampleRate);
   if (samples.length < SHORTEST_SECONDS * sampleRate)
     throw new EmosllmError(
       "audio_empty",
       `${audio.path} (${id}): ${(samples.length / sampleRate).toFixed(2)} s of audio; at least ${SHORTEST_SECONDS} s are needed`,
     );
   return samples;
-}
-
-async function clipSpeech(clip: AudioClip, id: string, sampleRate: number): Promise<Float32Array> {
-  if (clip.container === undefined) return loadSpeech(clip, { sampleRate });
-  const { start, end, channel } = clip;
-  const range = {
-    ...(start === undefined ? {} : { start }),
-    ...(end === undefined ? {} : { end }),
-    ...(channel === undefined ? {} : { channel }),
-  };
-  return loadSpeech(await readClipBytes(clip), { sampleRate, name: `${clip.path} (${id})`, ...range });
 }

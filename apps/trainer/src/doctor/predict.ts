@@ -11,7 +11,7 @@ import { streamSet } from "@emosllm/training";
 import { batchSource } from "../training/batches.ts";
 import type { TrainConfig } from "../training/config.ts";
 import { type Sample, frontEndSettings, waveformFrontEnd } from "../training/data.ts";
-import { clipSpeech } from "../training/frames.ts";
+import { utteranceSpeech } from "../clip-speech.ts";
 import { assembleModel } from "../training/model.ts";
 import { globalBatch } from "../training/ranks.ts";
 import { resolveStages } from "../training/stages.ts";
@@ -119,9 +119,8 @@ async function lookAt(
     let first: { frames: number; features: number; samples: number } | undefined;
     let last: unknown;
     for (let i = 0; i < train.length; i += every) {
-      const { audio, id } = train[i] as Utterance;
       try {
-        const samples = await clipSpeech(audio, id, settings.sample_rate);
+        const samples = await utteranceSpeech(train[i] as Utterance, settings.sample_rate);
         if (!first) {
           const [raw] = await frontEnd.frames([samples]);
           if (!raw) continue;

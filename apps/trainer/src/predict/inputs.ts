@@ -5,8 +5,9 @@ import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { createReadStream } from "node:fs";
 import { type AudioSource, loadSpeech } from "@emosllm/audio-features";
-import { CORPORA, openCorpus, readClipBytes } from "@emosllm/datasets";
+import { CORPORA, openCorpus } from "@emosllm/datasets";
 import { type AudioClip, EmosllmError } from "@emosllm/interfaces";
+import { clipSpeech } from "../clip-speech.ts";
 
 /** One clip to judge. */
 export interface PredictionInput {
@@ -95,13 +96,6 @@ export async function listedPaths(list: string): Promise<string[]> {
 /** Mono samples of an input at `sampleRate` Hz. Throws EmosllmError `audio_*`, naming the file. */
 export async function inputSpeech({ file, audio }: PredictionInput, sampleRate: number): Promise<Float32Array> {
   if (audio === "-") return loadSpeech(process.stdin as AudioSource, { sampleRate, name: file });
-  if (typeof audio === "string" || audio.container === undefined) return loadSpeech(audio, { sampleRate });
-  const { start, end, channel } = audio;
-  return loadSpeech(await readClipBytes(audio), {
-    sampleRate,
-    name: file,
-    ...(start === undefined ? {} : { start }),
-    ...(end === undefined ? {} : { end }),
-    ...(channel === undefined ? {} : { channel }),
-  });
+  if (typeof audio === "string") return loadSpeech(audio, { sampleRate });
+  return clipSpeech(audio, file, sampleRate);
 }

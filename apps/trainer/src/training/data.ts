@@ -29,8 +29,9 @@ import {
   openFrontEnd,
   voiceDescriber,
 } from "@emosllm/model";
+import { utteranceSpeech } from "../clip-speech.ts";
 import type { TrainConfig } from "./config.ts";
-import { type BadAudio, type FrameStore, clipSpeech, frameStatistics, storeFrames } from "./frames.ts";
+import { type BadAudio, type FrameStore, frameStatistics, storeFrames } from "./frames.ts";
 
 /** One utterance ready to train or test on. */
 export interface Sample {
@@ -234,7 +235,7 @@ export const waveformFrontEnd = ({ sample_rate, settings }: FrontEndManifest): F
 
 /** An utterance's samples in place of frames. */
 function soundOf(utterance: Utterance, sampleRate: number): Pick<Sample, "frames" | "corruptedFrames"> {
-  const load = (): Promise<Float32Array> => clipSpeech(utterance.audio, utterance.id, sampleRate);
+  const load = (): Promise<Float32Array> => utteranceSpeech(utterance, sampleRate);
   const asFrames = (data: Float32Array): Frames => ({ data, length: data.length });
   return {
     frames: async () => asFrames(await load()),

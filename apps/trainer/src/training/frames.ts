@@ -7,13 +7,12 @@ import {
   buildFeatures,
   columnAccumulator,
   corrupt,
-  loadSpeech,
   openFeatureCache,
 } from "@emosllm/audio-features";
 import { cacheFolder } from "@emosllm/checkpoints";
-import { readClipBytes } from "@emosllm/datasets";
-import { type AudioClip, EmosllmError, type FrontEndManifest, type Utterance } from "@emosllm/interfaces";
+import { EmosllmError, type FrontEndManifest, type Utterance } from "@emosllm/interfaces";
 import { type FrontEnd, type RawFrames, measureClip } from "@emosllm/model";
+import { utteranceSpeech } from "../clip-speech.ts";
 
 /** Sound that cannot be read. */
 export interface BadAudio {
@@ -52,18 +51,6 @@ export interface StoreOptions {
   readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
-/** The clip as mono speech, wherever its bytes lie: a file, an archive, a table's cell. */
-export async function clipSpeech(clip: AudioClip, id: string, sampleRate: number): Promise<Float32Array> {
-  if (clip.container === undefined) return loadSpeech(clip, { sampleRate });
-  const { start, end, channel } = clip;
-  const range = {
-    ...(start === undefined ? {} : { start }),
-    ...(end === undefined ? {} : { end }),
-    ...(channel === undefined ? {} : { channel }),
-  };
-  return loadSpeech(await readClipBytes(clip), { sampleRate, name: `${clip.path} (${id})`, ...range });
-}
-
 /** Computes what is not there yet, and disposes the front end when it is no longer needed. Throws what `onBad` throws. */
 export async function storeFrames(
   frontEnd: FrontEnd,
@@ -73,7 +60,7 @@ export async function storeFrames(
   const { sample_rate: sampleRate } = frontEnd.settings;
   const measured = new Map<string, VoiceMeasures>();
   const load = async ({ audio, id }: Utterance): Promise<Float32Array> => {
-    const samples = await clipSpeech(audio, id, sampleRate);
+    const samples = await utteranceSpeech({ audio, id }, sampleRate);
     if (options.voice) measured.set(id, measureClip(samples, sampleRate));
     return samples;
   };

@@ -1,8 +1,8 @@
 /** @file Clips in, frames out: what features, training and serving use an encoder for. Batches, windows of long clips, choice of layers. */
 import { type Dim, type Tensor, concat, input } from "@emosllm/graph";
-import { EmosllmError } from "@emosllm/interfaces";
 import { type CompileOptions, type HostTensor, type Program, compile, f32, hostTensor, i64 } from "@emosllm/runtime";
 import type { PreparedClip, SpeechEncoder, SpeechStates } from "./encoder.ts";
+import { type FrameForm, type FrameFormOptions, checkClips, frameCount, frameForm } from "./frame-form.ts";
 import { type SpeechWindow, planWindows } from "./windows.ts";
 
 /** The frames of one clip. */
@@ -14,23 +14,7 @@ export interface EncodedFrames {
 }
 
 /** Clips to frames. Dispose it. */
-export interface FrameEncoder {
-  readonly modelType: string;
-  /** Hidden states that make up a frame, from 0 (what enters the first layer) to the last layer. */
-  readonly layers: readonly number[];
-  /** Numbers of one layer. */
-  readonly hiddenSize: number;
-  /** Numbers of a frame: `layers.length * hiddenSize`. */
-  readonly features: number;
-  /** Hz that clips must have. */
-  readonly sampleRate: number;
-  /** From one frame to the next, and to the middle of the first. */
-  readonly hopSeconds: number;
-  readonly startSeconds: number;
-  /** Fewest samples of a clip. */
-  readonly shortest: number;
-  /** What else its numbers depend on, for a cache: `window_seconds` and `context_seconds`. */
-  readonly settings: Readonly<Record<string, number>>;
+export interface FrameEncoder extends FrameForm {
   /**
    * Frames of mono clips at `sampleRate`, full scale 1. A clip's frames do not depend on the others.
    * Throws EmosllmError `audio_empty` for a clip that gives no frame, `audio_decode` for one with values that are not finite.
@@ -39,55 +23,13 @@ export interface FrameEncoder {
   dispose(): Promise<void>;
 }
 
-/** Which hidden states: one, several, or `all`; negative ones count from the end, -1 being the last layer's (after the final norm). */
-export type LayerChoice = number | "all" | readonly number[];
-
 /** Options of {@link frameEncoder}. */
-export interface FrameEncoderOptions extends Pick<CompileOptions, "device" | "threads"> {
-  /** Default -1. */
-  readonly layers?: LayerChoice | undefined;
-  /** Clips that are longer go through in overlapping windows of this length. Default 40, or what the model can take. */
-  readonly windowSeconds?: number | undefined;
-  /** What a frame sees at least on each side in a window, as far as the clip goes. Default 5, or a sixth of the window if that is less. */
-  readonly contextSeconds?: number | undefined;
+export interface FrameEncoderOptions extends FrameFormOptions, Pick<CompileOptions, "device" | "threads"> {
   /**
    * Most sound of one batch, its padding included; a window is never split. Default 8 s: a clip of a few seconds fills the cores by itself, and what lies
    * between an encoder's first layers takes some 30 MiB a second.
    */
   readonly batchSeconds?: number | undefined;
-}
-
-/** Layers as rising numbers. Throws EmosllmError `config_invalid` naming the accepted ones. */
-export function resolveLayers(choice: LayerChoice, last: number): number[] {
-  const wanted = choice === "all" ? Array.from({ length: last + 1 }, (_, i) => i) : [choice].flat();
-  const layers = wanted.map((layer) => {
-    const at = layer < 0 ? last + 1 + layer : layer;
-    if (!Number.isInteger(at) || at < 0 || at > last)
-      throw new EmosllmError(
-        "config_invalid",
-        `layer ${layer}: the encoder has 0 (what enters the first layer) to ${last}, or -1 (the last) to ${-last - 1}`,
-      );
-    return at;
-  });
-  if (layers.length === 0 || new Set(layers).size !== layers.length)
-    throw new EmosllmError("config_invalid", `layers [${wanted.join(", ")}]: one or more are needed, none twice`);
-  return layers.sort((a, b) => a - b);
-}
-
-/** What a clip must be; throws EmosllmError naming the clip by its place. */
-export function checkClips(
-  clips: readonly Float32Array[],
-  { shortest, sampleRate }: Pick<FrameEncoder, "shortest" | "sampleRate">,
-): void {
-  clips.forEach((clip, i) => {
-    if (clip.length < shortest)
-      throw new EmosllmError(
-        "audio_empty",
-        `clip ${i}: ${clip.length} samples (${((1000 * clip.length) / sampleRate).toFixed(1)} ms); the encoder's first frame needs ${shortest} (${((1000 * shortest) / sampleRate).toFixed(1)} ms)`,
-      );
-    const bad = clip.findIndex((v) => !Number.isFinite(v));
-    if (bad >= 0) throw new EmosllmError("audio_decode", `clip ${i}: sample ${bad} is ${clip[bad]}`);
-  });
 }
 
 /** A row of a batch: a clip, or a window of one. */
@@ -103,26 +45,11 @@ type Form = "alone" | "padded" | "windows";
 /** Runs a speech encoder; programs are compiled when a clip first needs them. */
 export function frameEncoder(
   encoder: SpeechEncoder,
-  {
-    layers: choice = -1,
-    windowSeconds = 40,
-    contextSeconds: wantedContext,
-    batchSeconds = 8,
-    ...session
-  }: FrameEncoderOptions = {},
+  { batchSeconds = 8, layers: choice, windowSeconds, contextSeconds, ...session }: FrameEncoderOptions = {},
 ): FrameEncoder {
-  const { hop, frameWidth, sampleRate, shortest, hiddenSize, padding, groupChannels, longest } = encoder.config;
-  const layers = resolveLayers(choice, encoder.config.layers);
-  const features = layers.length * hiddenSize;
-  const window = Math.max(1, Math.floor(Math.min(windowSeconds * sampleRate, longest ?? Infinity) / hop));
-  const contextSeconds = wantedContext ?? Math.min(5, (window * hop) / sampleRate / 6);
-  const context = Math.ceil((contextSeconds * sampleRate) / hop);
-  const sizes = { window, context, hop, width: frameWidth };
-  if (window <= 2 * context)
-    throw new EmosllmError(
-      "config_invalid",
-      `windowSeconds ${windowSeconds} must be more than twice contextSeconds ${contextSeconds}${longest === undefined ? "" : `, and the model takes ${longest / sampleRate} s at most`}`,
-    );
+  const { padding, groupChannels } = encoder.config;
+  const { form, sizes } = frameForm(encoder.config, { layers: choice, windowSeconds, contextSeconds });
+  const { layers, features, sampleRate } = form;
   const programs = new Map<Form, Promise<Program>>();
   const programOf = (form: Form): Promise<Program> => {
     let program = programs.get(form);
@@ -139,17 +66,9 @@ export function frameEncoder(
   };
 
   return {
-    modelType: encoder.config.modelType,
-    layers,
-    hiddenSize,
-    features,
-    sampleRate,
-    hopSeconds: hop / sampleRate,
-    startSeconds: frameWidth / 2 / sampleRate,
-    shortest,
-    settings: { window_seconds: (window * hop) / sampleRate, context_seconds: (context * hop) / sampleRate },
+    ...form,
     async encode(clips) {
-      checkClips(clips, { shortest, sampleRate });
+      checkClips(clips, form);
       const out = clips.map((clip): EncodedFrames => {
         const frames = frameCount(clip.length, encoder.config);
         return { data: new Float32Array(frames * features), frames, features };
@@ -190,12 +109,6 @@ export function frameEncoder(
       for (const p of open) await (await p).dispose();
     },
   };
-}
-
-/** Frames of a clip of any length: windows know no longest one. */
-function frameCount(samples: number, { hop, frameWidth, longest }: SpeechEncoder["config"]): number {
-  // Whisper pads, so that its last frame may be part of one; the others drop what does not fill a frame.
-  return longest === undefined ? Math.floor((samples - frameWidth) / hop) + 1 : Math.ceil(samples / hop);
 }
 
 /** Rows that go through together: of like length, within `most` samples with their padding, of one kind. */

@@ -2,13 +2,8 @@
 import { join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
 import { readJsonObject } from "../json-file.ts";
-import {
-  type EncodedFrames,
-  type FrameEncoder,
-  type FrameEncoderOptions,
-  checkClips,
-  resolveLayers,
-} from "./frame-encoder.ts";
+import type { EncodedFrames, FrameEncoder } from "./frame-encoder.ts";
+import { type FrameFormOptions, checkClips, frameCount, frameForm } from "./frame-form.ts";
 import { describedEncoder } from "./speech-encoder.ts";
 import { planWindows } from "./windows.ts";
 
@@ -18,7 +13,7 @@ export const ONNX_DTYPES = ["fp32", "fp16", "q8", "int8", "uint8", "q4", "q4f16"
 export type OnnxDtype = (typeof ONNX_DTYPES)[number];
 
 /** Options of {@link openOnnxEncoder}. */
-export interface OnnxEncoderOptions extends Pick<FrameEncoderOptions, "layers" | "windowSeconds" | "contextSeconds"> {
+export interface OnnxEncoderOptions extends FrameFormOptions {
   /** Default fp32. */
   readonly dtype?: OnnxDtype | undefined;
 }
@@ -31,7 +26,7 @@ export interface OnnxEncoderOptions extends Pick<FrameEncoderOptions, "layers" |
  */
 export async function openOnnxEncoder(
   folder: string,
-  { dtype = "fp32", layers: choice = -1, windowSeconds = 40, contextSeconds: wantedContext }: OnnxEncoderOptions = {},
+  { dtype = "fp32", ...wanted }: OnnxEncoderOptions = {},
 ): Promise<FrameEncoder> {
   const js = await import("@huggingface/transformers").catch((cause: unknown) => {
     throw new EmosllmError("not_supported", "ONNX encoders need the package @huggingface/transformers: install it", {
@@ -44,9 +39,9 @@ export async function openOnnxEncoder(
     raw,
     await readJsonObject(join(folder, "preprocessor_config.json"), needs),
   );
-  const { hop, frameWidth, sampleRate, shortest, hiddenSize, longest } = config;
-  const isWhisper = longest !== undefined;
-  const layers = resolveLayers(choice, config.layers);
+  const { form, sizes } = frameForm(config, wanted);
+  const { layers, hiddenSize, features } = form;
+  const isWhisper = config.longest !== undefined;
   const local = { local_files_only: true } as const;
   const file = isWhisper ? "encoder_model" : "model";
   const open = (): Promise<InstanceType<typeof js.PreTrainedModel>> =>
@@ -60,12 +55,6 @@ export async function openOnnxEncoder(
     (s as { inputNames: readonly string[] }).inputNames.includes("attention_mask"),
   );
 
-  const window = Math.max(1, Math.floor(Math.min(windowSeconds * sampleRate, longest ?? Infinity) / hop));
-  const contextSeconds = wantedContext ?? Math.min(5, (window * hop) / sampleRate / 6);
-  const context = Math.ceil((contextSeconds * sampleRate) / hop);
-  const sizes = { window, context, hop, width: frameWidth };
-  const features = layers.length * hiddenSize;
-
   type Inputs = Record<string, InstanceType<typeof js.Tensor>>;
   const inputsOf = async (samples: Float32Array): Promise<Inputs> => {
     if (extractor) return (await extractor(samples)) as Inputs;
@@ -78,7 +67,7 @@ export async function openOnnxEncoder(
   };
 
   const encodeOne = async (clip: Float32Array): Promise<EncodedFrames> => {
-    const frames = isWhisper ? Math.ceil(clip.length / hop) : Math.floor((clip.length - frameWidth) / hop) + 1;
+    const frames = frameCount(clip.length, config);
     const { samples } = await prepare(clip, false);
     const data = new Float32Array(frames * features);
     for (const { start, end, first, from, to } of planWindows(samples.length, frames, sizes)) {
@@ -102,17 +91,9 @@ export async function openOnnxEncoder(
   };
 
   return {
-    modelType: config.modelType,
-    layers,
-    hiddenSize,
-    features,
-    sampleRate,
-    hopSeconds: hop / sampleRate,
-    startSeconds: frameWidth / 2 / sampleRate,
-    shortest,
-    settings: { window_seconds: (window * hop) / sampleRate, context_seconds: (context * hop) / sampleRate },
+    ...form,
     async encode(clips) {
-      checkClips(clips, { shortest, sampleRate });
+      checkClips(clips, form);
       const out: EncodedFrames[] = [];
       for (const clip of clips) out.push(await encodeOne(clip));
       return out;

@@ -12,6 +12,7 @@ import { type LoweredModel, type Port, lower } from "../lower.ts";
 import { lowerings } from "../onnx/lowerings.ts";
 import { webgpuLowerings } from "../onnx/webgpu-lowerings.ts";
 import { checkFeeds, checkOutputs } from "../ports.ts";
+import { ORT_TYPES } from "../ort-types.ts";
 import type { CompileOptions, Program, RunOptions } from "../program.ts";
 import type { FileRanges, FileSource } from "../weight-source.ts";
 
@@ -42,16 +43,6 @@ const BUILDS = {
 } as const;
 type WebDevice = keyof typeof BUILDS;
 const isWebDevice = (device: string): device is WebDevice => Object.hasOwn(BUILDS, device);
-
-const TYPES: Readonly<Record<Exclude<DType, "bf16">, ort.Tensor.Type>> = {
-  f32: "float32",
-  f16: "float16",
-  i64: "int64",
-  i32: "int32",
-  i8: "int8",
-  u8: "uint8",
-  bool: "bool",
-};
 
 /** A page has no files to map. */
 const NO_FILES: FileRanges = {
@@ -155,7 +146,11 @@ class WebProgram implements Program {
 
   #tensor(value: Value): ort.Tensor {
     if (isOnDevice(value)) throw new RangeError("Values on a device cannot be fed to a program in a page.");
-    return new this.#runtime.Tensor(TYPES[value.dtype as keyof typeof TYPES], value.data as Float32Array, value.shape);
+    return new this.#runtime.Tensor(
+      ORT_TYPES[value.dtype as keyof typeof ORT_TYPES],
+      value.data as Float32Array,
+      value.shape,
+    );
   }
 
   async dispose(): Promise<void> {
