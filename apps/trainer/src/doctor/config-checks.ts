@@ -104,7 +104,7 @@ export async function configChecks(
       {
         check: "time",
         status: "ok",
-        value: `${secondsPerStep.toFixed(2)} s a step, ${steps} steps an epoch: ${((steps * secondsPerStep) / 60).toFixed(1)} min an epoch`,
+        value: `${secondsPerStep.toFixed(2)} s a step, ${durationText(steps * secondsPerStep)} an epoch of ${steps} steps`,
         number: steps * secondsPerStep,
       },
     );
