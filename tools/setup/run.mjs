@@ -27,6 +27,10 @@ function wanted() {
   return hash.digest("hex");
 }
 
+/** `npx -p node@24 -c "npm test"` hands its own words on in variables, which the npx below would take for its own. */
+const withoutOuterNpx = (env) =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_config_(call|package)$/i.test(name)));
+
 function setUp() {
   const stamp = wanted();
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return;
@@ -36,7 +40,7 @@ function setUp() {
     stdio: ["ignore", 2, 2],
     shell: process.platform === "win32",
     // The CPU and WebGPU binaries are inside the npm package; the install script would only fetch CUDA ones.
-    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip", CI: "true" },
+    env: { ...withoutOuterNpx(process.env), ONNXRUNTIME_NODE_INSTALL: "skip", CI: "true" },
   });
   if (result.error) die(`npx could not be started: ${result.error.message}. Install npm (it comes with Node.js).`);
   if (result.status !== 0) die(`Installing packages failed (exit code ${result.status}). The lines above say why.`);
