@@ -8,6 +8,7 @@ import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { freshBench, printed } from "./fresh.ts";
+import { needPython } from "./python.ts";
 
 const run = promisify(execFile);
 
@@ -58,6 +59,7 @@ export async function benchAgainstTorch(argv: readonly string[]): Promise<Record
     },
   });
   if (values.against !== "torch") throw new Error(`--against '${values.against}' is not torch`);
+  await needPython(values.python, ["torch", "transformers", "peft", "safetensors"], "train --against torch");
   const versions = `Node ${process.versions.node}; ${await torchVersions(values.python)}`;
   const machine = `${cpus()[0]?.model.trim() ?? "unknown processor"}, ${cpus().length} logical cores`;
   let results = await readResults(values.results, machine, versions);
@@ -139,20 +141,11 @@ function row({ shape, torch: t, ours: o }: Line): string {
   ].join(" | ")} |`;
 }
 
-/** Versions of what PyTorch's side is made of. Throws with what to install. */
+/** Versions of what PyTorch's side is made of. */
 async function torchVersions(python: string): Promise<string> {
   const code =
     "import torch, transformers, peft; print(f'PyTorch {torch.__version__}, transformers {transformers.__version__}, PEFT {peft.__version__}')";
-  try {
-    return (await run(python, ["-c", code])).stdout.trim();
-  } catch (cause) {
-    throw new Error(
-      `'${python}' cannot import torch, transformers and peft. Make an environment with them and name its Python:\n` +
-        "  python3 -m venv .venv && .venv/bin/pip install torch transformers peft safetensors\n" +
-        "  npm run bench -- train --against torch --python .venv/bin/python",
-      { cause },
-    );
-  }
+  return (await run(python, ["-c", code])).stdout.trim();
 }
 
 const root = process.env["EMOSLLM_ROOT"] ?? process.cwd();

@@ -12,6 +12,7 @@ import { compile, f32, i64 } from "@emosllm/runtime";
 import { randomStream } from "@emosllm/training";
 import { writeRandomModel } from "./random-checkpoint.ts";
 import { round } from "./set-up.ts";
+import { needPython } from "./python.ts";
 
 interface EncoderSizes {
   readonly hidden: number;
@@ -96,6 +97,7 @@ export async function benchEncoder(argv: readonly string[]): Promise<Readonly<Re
   if (!sizes) throw new Error(`--shape '${values.shape}' is not one of ${Object.keys(SHAPES).join(", ")}`);
   const [seconds, threads, rounds] = [Number(values.seconds), Number(values.threads), Number(values.rounds)];
   if (!(seconds >= 0.03)) throw new Error(`--seconds must be 0.03 or more, not '${values.seconds}'`);
+  if (values.python !== undefined) await needPython(values.python, ["torch", "transformers"], "encoder");
   const root = join(tmpdir(), "emosllm-bench");
   const folder = join(root, values.shape);
   const files = {

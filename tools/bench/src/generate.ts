@@ -13,13 +13,16 @@ import { likeliest, openEngine } from "@emosllm/generation";
 import { randomStream } from "@emosllm/training";
 import { randomCheckpoint } from "./random-checkpoint.ts";
 import { SHAPES, llamaConfig } from "./shapes.ts";
+import { needPython } from "./python.ts";
 
 const run = promisify(execFile);
 const FOLDER = join(import.meta.dirname, "../../oracle");
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 const round = (v: number): number => Number(v.toPrecision(4));
 
-const OPPONENTS: readonly string[] = ["torch", "llama.cpp"];
+/** Opponents, and what their Python must have. */
+const MODULES = { torch: ["torch", "transformers"], "llama.cpp": ["llama_cpp", "gguf"] } as const;
+const OPPONENTS: readonly string[] = Object.keys(MODULES);
 /** llama.cpp's kind of weights beside ours. */
 const GGUF: Readonly<Record<Precision, string>> = { f32: "F16", int8: "Q8_0", int4: "Q4_0" };
 
@@ -52,6 +55,8 @@ export async function benchGenerate(argv: readonly string[]): Promise<Record<str
   const opponents = values.against.split(",").filter(Boolean);
   const unknown = opponents.find((o) => !OPPONENTS.includes(o));
   if (unknown !== undefined) throw new Error(`--against '${unknown}' is not one of ${OPPONENTS.join(", ")}`);
+  const modules = opponents.flatMap((name) => MODULES[name as keyof typeof MODULES]);
+  if (modules.length > 0) await needPython(values.python, modules, `generate --against ${values.against}`);
   const sizes = SHAPES[values.shape];
   if (!sizes) throw new Error(`--shape '${values.shape}' is not one of ${Object.keys(SHAPES).join(", ")}`);
   if (!(values.precision in GGUF))
