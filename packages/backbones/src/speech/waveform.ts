@@ -73,7 +73,7 @@ export function convolutions(
     if (config.featureNorm === "layer") x = layerNorm(x, tensor(scale), tensor(shift), { epsilon: 1e-5 });
     else if (i === 0 && groupNorm)
       x = add(mul(x, reshape(groupNorm.scale, [rows, 1, channels])), reshape(groupNorm.offset, [rows, 1, channels]));
-    else if (i === 0) x = add(mul(overTime(x), tensor(scale)), tensor(shift));
+    else if (i === 0) x = normedOverTime(x, tensor(scale), tensor(shift));
     x = config.featureActivation(x);
   });
   return x;
@@ -105,10 +105,14 @@ function unfolded(x: Tensor, { kernel, stride }: { kernel: number; stride: numbe
   return concat(seen, 2);
 }
 
-/** Each channel to mean 0 and variance 1 over the row (GroupNorm with as many groups as channels): x `[rows, time, channels]`. */
-function overTime(x: Tensor): Tensor {
+/**
+ * Each channel to mean 0 and variance 1 over the row, scaled and shifted (GroupNorm with as many groups as channels): x
+ * `[rows, time, channels]`. Passes over x are what it costs, so the scale is divided, not x.
+ */
+function normedOverTime(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
   const centred = sub(x, mean(x, 1, { keepDims: true }));
-  return div(centred, sqrt(add(mean(mul(centred, centred), 1, { keepDims: true }), 1e-5)));
+  const deviation = sqrt(add(mean(mul(centred, centred), 1, { keepDims: true }), 1e-5));
+  return add(mul(centred, div(scale, deviation)), shift);
 }
 
 /** x `[rows, frames, width]` -> what its neighbourhood says of positions, the same shape. */
