@@ -122,9 +122,12 @@ const rmsNorm = (b: Builder, x: readonly string[], epsilon: number): string[] =>
 /** Each row divided by its largest magnitude, and these: `[..., 1]`. Products that share an input share them. */
 const rowsOfOne = (b: Builder, x: string): [string, string] =>
   b.shared(`rowsOfOne ${x}`, () => {
-    const largest = first(b.node("ReduceMax", [first(b.node("Abs", [x])), b.ints([-1])], { keepdims: 1 }));
+    // Both ends of the range read x and write next to nothing; magnitudes would be written out first.
+    const [top, bottom] = ["ReduceMax", "ReduceMin"].map((end) =>
+      first(b.node(end, [x, b.ints([-1])], { keepdims: 1 })),
+    ) as [string, string];
     // A row of zeros stays one.
-    const safe = first(b.node("Max", [largest, b.scalar(2 ** -100, "f32")]));
+    const safe = first(b.node("Max", [top, first(b.node("Neg", [bottom])), b.scalar(2 ** -100, "f32")]));
     return [first(b.node("Div", [x, safe])), safe];
   }) as [string, string];
 
