@@ -1,5 +1,5 @@
 /** @file Where figures go beside `log.jsonl`: TensorBoard's event files in `runs/`, Weights & Biases where its package is installed. */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { EmosllmError } from "@emosllm/interfaces";
 import { openEventFile } from "@emosllm/training";
 import type { TrainConfig } from "./config.ts";
@@ -53,8 +53,8 @@ const REPORTERS: Readonly<
       close: async () => file.close(),
     };
   },
-  wandb: async (config, step) => {
-    const run = await openWandb(config, step);
+  wandb: async (config) => {
+    const run = await openWandb(config);
     return {
       take: (event) => {
         if (event.type === "log") run.log(tagged(event.entry), event.entry.step);
@@ -70,7 +70,7 @@ interface WandbRun {
 }
 
 /** The package is the user's own choice, not a dependency. */
-async function openWandb(config: TrainConfig, step: number): Promise<WandbRun> {
+async function openWandb(config: TrainConfig): Promise<WandbRun> {
   const name = "@wandb/sdk";
   let found: { readonly default: { init(options: object): Promise<WandbRun> } };
   try {
@@ -82,5 +82,14 @@ async function openWandb(config: TrainConfig, step: number): Promise<WandbRun> {
       { cause },
     );
   }
-  return found.default.init({ project: "emosllm", config, dir: config.output_dir, resume: step > 0 });
+  // It would end the process at Ctrl-C, before the step is finished and saved; `close` tells it of the end.
+  const before = new Map(SIGNALS.map((signal) => [signal, process.listeners(signal)]));
+  const settings = { silent: true };
+  const run = await found.default.init({ project: "emosllm", name: basename(config.output_dir), config, settings });
+  for (const [signal, own] of before)
+    for (const listener of process.listeners(signal))
+      if (!own.includes(listener)) process.removeListener(signal, listener);
+  return run;
 }
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
