@@ -41,7 +41,6 @@ export function summaryText(s: MetricsSummary): string {
     lines.push("", `transcripts (${t.rows} rows)`);
     row("word error rate", percent(t.word.interval));
     row("character error rate", percent(t.character.interval));
-    lines.push("");
   }
   for (const [name, d] of Object.entries(s.dimensions ?? {})) row(`${name} CCC`, plain(d.scores["ccc"]));
   if (s.soft_labels) row("soft labels, JS divergence", s.soft_labels.jensen_shannon.toFixed(4));

@@ -151,9 +151,8 @@ async function runInFolder(
         };
       }
       const result = await finishRun({ config, data, model, trained, log, onEvent: report, bundle });
-      const { train_seconds } = state;
       await collective.barrier();
-      return { ...result, bundle, trainSeconds: train_seconds, finishedBefore: false };
+      return { ...result, bundle, trainSeconds: state.train_seconds, finishedBefore: false };
     } finally {
       await trained.scorer.dispose();
     }
