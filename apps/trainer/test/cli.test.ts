@@ -1,10 +1,14 @@
 /** What every command keeps: an example in --help, one line and exit code 2 for wrong usage with the nearest name, --json. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import type { CommandDef, SubCommandsDef } from "citty";
 import { describe, expect, test } from "vitest";
 import { EXAMPLES } from "../src/commands/_examples.ts";
 import { findCommand, root, runCli } from "../src/cli.ts";
 import { optionsOf, resolved } from "../src/completion/tree.ts";
+import { nodeArguments } from "../../../packages/training/test/mpi-jobs.ts";
 import { run } from "./run.ts";
+import { repository } from "./tiny-run.ts";
 
 async function* everyCommand(
   command: CommandDef,
@@ -94,3 +98,11 @@ test("json lines: every line of --json parses", async () => {
 });
 
 test("the exit code of the whole is a number", async () => expect(await runCli(["--version"])).toBe(0));
+
+test.skipIf(process.platform === "win32")("a reader that leaves ends a listing quietly", () => {
+  const argv = [process.execPath, ...nodeArguments(join(repository, "apps/trainer/src/main.ts"), ["corpus", "list"])];
+  // `true` is gone before the first line is written.
+  const script = '"$@" | true; exit ${PIPESTATUS[0]}';
+  const { status, stderr } = spawnSync("bash", ["-c", script, "bash", ...argv], { encoding: "utf8", cwd: repository });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
